@@ -1,0 +1,11 @@
+DROP TABLE provider_evidence;
+DROP TABLE request_notes;
+DROP TABLE resource_counts;
+DROP TABLE group_members;
+DROP TABLE resource_emails;
+DROP TABLE resources;
+DROP TABLE auth_epoch;
+DROP TABLE secrets;
+DROP TABLE signing_keys;
+DROP TABLE tokens;
+DROP TABLE tenants;

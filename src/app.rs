@@ -1,0 +1,255 @@
+//! The running program: its configuration, its databases, its clock, and the way to read and write.
+
+use crate::config::Config;
+use crate::domain::TenantId;
+use crate::error::{Error, Result};
+use crate::scim::dialect::Evidence;
+use crate::service::auth::{Auth, Principal};
+use crate::service::{self, tokens};
+use crate::store::backend::{self, ConnPool, Database};
+use crate::store::notes::Entry;
+use crate::store::writer::Writer;
+use crate::store::{self, Conn, keys};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Tells the time, in microseconds since the epoch. Tests bring their own.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The system's clock.
+#[must_use]
+pub fn system_clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of the clock")]
+    Arc::new(|| chrono::Utc::now().timestamp_micros())
+}
+
+/// How long a request waits for a connection before it is answered "busy".
+const CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How often a transaction is tried that others get in the way of.
+const ATTEMPTS: u32 = 10;
+
+/// The running program.
+pub struct App {
+    pub config: Config,
+    pub auth: Auth,
+    pub clock: Clock,
+    /// The SCIM base URL, without a slash at the end.
+    pub base: Arc<str>,
+    pub limits: service::Limits,
+    /// Signs cursors; the same on every server of the database.
+    pub secret: Vec<u8>,
+    pool: ConnPool,
+    /// SQLite only: connections for look-ups that take microseconds and are done without changing threads.
+    quick: Option<ConnPool>,
+    /// SQLite only.
+    writer: Option<Writer>,
+    later: Mutex<Later>,
+}
+
+/// What is written at leisure.
+#[derive(Default)]
+pub struct Later {
+    pub notes: Vec<(TenantId, Entry)>,
+    pub seen: HashMap<(TenantId, String, &'static str), i64>,
+}
+
+impl App {
+    /// Opens the databases. `origin` is what clients see before `/scim/v2`. The second value is the writer thread, which
+    /// ends when the program is dropped.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn open(config: Config, origin: &str, clock: Clock) -> std::result::Result<(Self, Option<JoinHandle<()>>), String> {
+        let database = Database::parse(&config.database.url)?;
+        prepare(&database, config.database.migrate)?;
+        let text = |e: store::Error| e.to_string();
+        let pool = database.pool(config.database.pool, CONNECTION_WAIT).map_err(text)?;
+        let (quick, writer, thread) = match &database {
+            Database::Postgres(_) => (None, None, None),
+            Database::Sqlite(_) => {
+                let size = u32::try_from(worker_count(&config)).unwrap_or(16);
+                let (writer, thread) = Writer::start(&database).map_err(text)?;
+                (Some(database.pool(size, CONNECTION_WAIT).map_err(text)?), Some(writer), Some(thread))
+            }
+        };
+        let mut conn = pool.get().map_err(|e| e.to_string())?;
+        let secret = backend::write(&mut conn, |c| keys::secret(c, "cursor", &tokens::random(32))).map_err(text)?.into_bytes();
+        let auth = Auth::default();
+        auth.refresh(&mut conn).map_err(text)?;
+        drop(conn);
+        let base = format!("{}/scim/v2", origin.trim_end_matches('/')).into();
+        let limits = config.service_limits();
+        let app = Self { config, auth, clock, base, limits, secret, pool, quick, writer, later: Mutex::default() };
+        Ok((app, thread))
+    }
+
+    /// The time, in microseconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Runs a look-up of a few rows by index.
+    ///
+    /// # Errors
+    /// What `f` returns; [`Error::Busy`] without a connection.
+    pub async fn look_up<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    {
+        let Some(quick) = &self.quick else { return self.read(f).await };
+        let mut conn = quick.get().map_err(store::Error::from)?;
+        f(&mut conn)
+    }
+
+    /// Runs a read of any size on a thread that may wait.
+    ///
+    /// # Errors
+    /// What `f` returns; [`Error::Busy`] without a connection.
+    pub async fn read<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        blocking(move || {
+            let mut conn = pool.get().map_err(store::Error::from)?;
+            f(&mut conn)
+        })
+        .await
+    }
+
+    /// Runs a read of several statements on one snapshot of the data.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn snapshot<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+    {
+        self.read(move |conn| backend::read(conn, f)).await
+    }
+
+    /// Runs `f` in one transaction; when this returns `Ok`, the change is on disk. `f` may run more than once.
+    ///
+    /// # Errors
+    /// What `f` returns; [`Error::Busy`] when too many writes wait.
+    pub async fn write<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T> + Send + 'static,
+    {
+        if let Some(writer) = &self.writer {
+            return writer.write(f).await;
+        }
+        let pool = self.pool.clone();
+        blocking(move || persistently(&pool, &f)).await
+    }
+
+    /// As [`Self::write`], for a thread outside the async runtime.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_blocking<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T> + Send + 'static,
+    {
+        match &self.writer {
+            Some(writer) => writer.write_blocking(f),
+            None => persistently(&self.pool, &f),
+        }
+    }
+
+    /// Looks whether tokens have changed; see [`Auth::refresh`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refresh_auth(&self) -> std::result::Result<(), store::Error> {
+        let mut conn = self.pool.get()?;
+        self.auth.refresh(&mut conn)
+    }
+
+    /// Who a token belongs to.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`].
+    pub async fn authenticate(self: &Arc<Self>, token: String) -> Result<Principal> {
+        let now = self.now();
+        if let Some(principal) = self.auth.cached(&token, now) {
+            return Ok(principal);
+        }
+        let app = self.clone();
+        self.look_up(move |conn| app.auth.check(conn, &token, now)).await
+    }
+
+    /// Records soon that a provider was seen.
+    pub fn saw(&self, tenant: TenantId, evidence: &Evidence, now: i64) {
+        let key = (tenant, evidence.provider.to_string(), evidence.signal);
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).seen.insert(key, now);
+    }
+
+    /// Records soon what was tolerated in a request that wrote nothing.
+    pub fn note_later(&self, tenant: TenantId, entry: Entry) {
+        /// A flood of odd reads must not fill the memory.
+        const MOST: usize = 10_000;
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        if later.notes.len() < MOST {
+            later.notes.push((tenant, entry));
+        }
+    }
+
+    /// What is to be written.
+    #[must_use]
+    pub fn take_later(&self) -> Later {
+        std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Threads that take requests.
+#[must_use]
+pub fn worker_count(config: &Config) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        n => n,
+    }
+}
+
+fn prepare(database: &Database, migrate: bool) -> std::result::Result<(), String> {
+    let mut conn = database.connect().map_err(|e| e.to_string())?;
+    if migrate {
+        return backend::migrate(&mut conn).map_err(|e| e.to_string());
+    }
+    let pending = backend::pending_migrations(&mut conn).map_err(|e| e.to_string())?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(format!("the database lacks {} migration(s) ({}); start once without --no-migrate to run them", pending.len(), pending.join(", ")))
+}
+
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(f).await {
+        Ok(result) => result,
+        Err(e) => Err(Error::Internal(format!("a task panicked: {e}"))),
+    }
+}
+
+/// One transaction, tried again when others were in the way.
+fn persistently<T>(pool: &ConnPool, f: &impl Fn(&mut Conn) -> Result<T>) -> Result<T> {
+    let mut conn = pool.get().map_err(store::Error::from)?;
+    let mut attempt = 1;
+    loop {
+        match backend::write(&mut conn, f) {
+            Err(Error::Busy(why)) if attempt < ATTEMPTS => {
+                log::debug!("attempt {attempt} of a transaction: {why}");
+                std::thread::sleep(Duration::from_millis(u64::from(attempt * attempt)));
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The grammar of the command line.
+
+use crate::domain::Idp;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "rollbook",
+    version,
+    about = "A SCIM 2.0 provisioning server: identity providers push people and groups in, Rollbook keeps the roll.",
+    after_help = "Start here:\n  rollbook serve --demo          serve on an embedded database, with a tenant to try\n  \
+                  rollbook tenant create acme    make a tenant\n  rollbook token issue acme      give its identity provider a token\n\n\
+                  Every configuration key can be set in rollbook.toml, or as ROLLBOOK_<SECTION>_<KEY> in the environment; \
+                  `rollbook config print` shows what is in force."
+)]
+pub struct Cli {
+    /// Configuration file [default: ./rollbook.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "ROLLBOOK_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Database: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite://rollbook.db] [env: ROLLBOOK_DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub database: Option<String>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// The address given to `serve`.
+    pub fn listen(&self) -> Option<String> {
+        match &self.command {
+            Command::Serve(a) => a.listen.clone(),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve SCIM at /scim/v2 until SIGTERM or SIGINT
+    Serve(ServeArgs),
+    /// Make, list and show tenants: the customers whose identity providers connect
+    Tenant {
+        #[command(subcommand)]
+        command: TenantCommand,
+    },
+    /// Issue, list and revoke the tokens with which identity providers connect
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Show what was tolerated in a tenant's requests, newest first
+    Notes {
+        tenant: String,
+        /// How many requests to show
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Check configuration, database and migrations, and say how to mend what is wrong
+    Check,
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:8080] [env: ROLLBOOK_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Make a tenant "demo" if the database has no tenant, and print its URL, its token and two curl lines
+    #[arg(long)]
+    pub demo: bool,
+    /// Refuse to start when the database needs migrations, instead of running them
+    #[arg(long)]
+    pub no_migrate: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Make a tenant
+    Create {
+        /// Lower-case letters, digits and hyphens
+        name: String,
+        /// The identity provider: auto finds out from the requests, rfc takes the RFC to the letter
+        #[arg(long, default_value = "auto", value_parser = idp)]
+        idp: Idp,
+        /// Whether two groups may not have the same displayName [default: true for entra, else false]
+        #[arg(long, value_name = "BOOL")]
+        unique_group_names: Option<bool>,
+    },
+    /// List the tenants
+    List {
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a tenant: its provider and what gave it away, its tolerances, how much it holds
+    Show {
+        name: String,
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Issue a token; it is shown once and cannot be had again
+    Issue {
+        tenant: String,
+        /// What the token is for
+        #[arg(long, default_value = "token")]
+        name: String,
+        /// How long it is valid: 90d, 12h, 30m [default: for ever]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        expires: Option<i64>,
+        /// scim:read or scim:write, may be repeated [default: both]
+        #[arg(long, value_name = "SCOPE")]
+        scope: Vec<String>,
+        /// A signed JWT instead of an opaque token
+        #[arg(long)]
+        jwt: bool,
+        /// Print the token alone
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// List a tenant's tokens, without the tokens themselves
+    List {
+        tenant: String,
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a token; every server refuses it within a second
+    Revoke {
+        tenant: String,
+        /// The id, as `rollbook token list` shows it
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the configuration in force, passwords hidden
+    Print,
+}
+
+fn idp(text: &str) -> Result<Idp, String> {
+    text.parse()
+}
+
+/// Microseconds.
+fn duration(text: &str) -> Result<i64, String> {
+    const UNITS: [(char, i64); 3] = [('d', 86_400), ('h', 3_600), ('m', 60)];
+    let bad = || format!("\"{text}\" is no duration; 90d, 12h and 30m are");
+    let (unit, seconds) = UNITS.into_iter().find(|(u, _)| text.ends_with(*u)).ok_or_else(bad)?;
+    let number: i64 = text.trim_end_matches(unit).parse().map_err(|_| bad())?;
+    number.checked_mul(seconds * 1_000_000).filter(|n| *n > 0).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("90d"), Ok(90 * 86_400 * 1_000_000));
+        for bad in ["", "d", "90", "-1d", "0h", "1w"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

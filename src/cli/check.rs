@@ -1,0 +1,43 @@
+//! `rollbook check`: what is wrong, and how to mend it.
+
+use super::{Outcome, say};
+use crate::config::Config;
+use crate::service::tenants;
+use crate::store::backend::{self, Database};
+
+pub fn run(config: Result<Config, String>) -> Outcome {
+    let config = step("configuration", config, "correct the key that is named; `rollbook config print` shows what is in force")?;
+    let database = step("database URL", Database::parse(&config.database.url), "set database.url or --database")?;
+    let reached = database.connect().map_err(|e| e.to_string());
+    let remedy = match &database {
+        Database::Sqlite(path) => format!("make sure that the folder of {path} exists and can be written to"),
+        Database::Postgres(_) => {
+            "make sure that PostgreSQL runs, that host, name and password are right, and that the database exists".to_owned()
+        }
+    };
+    let mut conn = step("database", reached, &remedy)?;
+    let pending = backend::pending_migrations(&mut conn).map_err(|e| e.to_string());
+    let pending = step("migrations", pending, "make sure that the database user may read and create tables")?;
+    if !pending.is_empty() {
+        return say(&format!("note: {} migration(s) have not run yet ({}); `rollbook serve` runs them", pending.len(), pending.join(", ")));
+    }
+    let tenants = step(
+        "tenants",
+        tenants::list(&mut conn).map_err(|e| e.to_string()),
+        "the tables differ from what this version expects; restore a backup",
+    )?;
+    if tenants.is_empty() {
+        say("note: there is no tenant yet; `rollbook tenant create NAME` makes one")?;
+    }
+    say("all is well")
+}
+
+fn step<T>(what: &str, result: Result<T, String>, remedy: &str) -> Result<T, String> {
+    match result {
+        Ok(value) => {
+            say(&format!("ok: {what}"))?;
+            Ok(value)
+        }
+        Err(why) => Err(format!("{what}: {why}\n  to mend it: {remedy}")),
+    }
+}

@@ -1,0 +1,55 @@
+//! The command line: what an operator types.
+
+mod admin;
+mod args;
+mod check;
+mod serve;
+
+use crate::config::Config;
+use args::{Cli, Command, ConfigCommand};
+use clap::Parser;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What a command says when it fails.
+type Outcome = Result<(), String>;
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Serve(a) => config(&cli).and_then(|c| serve::run(c, a)),
+        Command::Tenant { command } => config(&cli).and_then(|c| admin::tenant(&c, command)),
+        Command::Token { command } => config(&cli).and_then(|c| admin::token(&c, command)),
+        Command::Notes { tenant, limit } => config(&cli).and_then(|c| admin::notes(&c, tenant, *limit)),
+        Command::Check => check::run(config(&cli)),
+        Command::Config { command: ConfigCommand::Print } => config(&cli).and_then(|c| say(c.shown().trim_end())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            let _ = writeln!(std::io::stderr(), "error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The configuration: file, environment, then flags.
+fn config(cli: &Cli) -> Result<Config, String> {
+    #[expect(clippy::disallowed_methods, reason = "the command line is where the environment comes in")]
+    let environment = |name: &str| match name {
+        "ROLLBOOK_DATABASE_URL" if cli.database.is_some() => cli.database.clone(),
+        "ROLLBOOK_LISTEN" => cli.listen().or_else(|| std::env::var(name).ok()),
+        _ => std::env::var(name).ok(),
+    };
+    let beside = Path::new("rollbook.toml");
+    let file = cli.config.as_deref().or_else(|| beside.exists().then_some(beside));
+    Config::load(file, &environment).map_err(|e| e.to_string())
+}
+
+/// Prints a line.
+fn say(text: &str) -> Outcome {
+    writeln!(std::io::stdout(), "{text}").map_err(|e| format!("cannot write to standard output: {e}"))
+}

@@ -1,0 +1,360 @@
+//! The configuration: one TOML file, every key also from the environment. An unknown key is an error.
+
+use crate::service::Limits;
+use crate::store::backend::Database;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port; port 0 picks a free one.
+    pub listen: String,
+    /// What clients see before `/scim/v2`, such as `https://scim.example.com`. Without it, the listening address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Threads that take requests; 0 means one for each core.
+    pub workers: usize,
+    pub database: DatabaseConfig,
+    pub limits: LimitsConfig,
+    pub discovery: DiscoveryConfig,
+    pub notes: NotesConfig,
+    pub log: LogConfig,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
+    pub url: String,
+    /// Most connections.
+    pub pool: u32,
+    /// Whether tables are brought up to date at start.
+    pub migrate: bool,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    pub body_bytes: usize,
+    pub json_depth: usize,
+    pub filter_length: usize,
+    pub filter_depth: usize,
+    pub patch_operations: usize,
+    pub page_default: u32,
+    pub page_max: u32,
+    pub cursor_seconds: u32,
+}
+
+/// `[discovery]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiscoveryConfig {
+    /// Whether `/ServiceProviderConfig`, `/ResourceTypes` and `/Schemas` can be read without a token.
+    pub anonymous: bool,
+}
+
+/// `[notes]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotesConfig {
+    /// Days that recorded tolerances are kept.
+    pub keep_days: u32,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// As `env_logger` reads it: `info`, `warn,rollbook=debug`.
+    pub filter: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            workers: 0,
+            database: DatabaseConfig::default(),
+            limits: LimitsConfig::default(),
+            discovery: DiscoveryConfig::default(),
+            notes: NotesConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { url: "sqlite://rollbook.db".to_owned(), pool: 16, migrate: true }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            body_bytes: 4 << 20,
+            json_depth: 32,
+            filter_length: 8192,
+            filter_depth: 32,
+            patch_operations: 1000,
+            page_default: 100,
+            page_max: 1000,
+            cursor_seconds: 3600,
+        }
+    }
+}
+
+impl Default for DiscoveryConfig {
+    fn default() -> Self {
+        Self { anonymous: true }
+    }
+}
+
+impl Default for NotesConfig {
+    fn default() -> Self {
+        Self { keep_days: 30 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned() }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+/// The type of a key, for reading it from the environment.
+#[derive(Clone, Copy)]
+enum Shape {
+    Text,
+    Number,
+    Flag,
+}
+
+/// Every key. Its environment variable is `ROLLBOOK_` and the key in capitals, with `_` for the dot.
+const KEYS: [(&str, Shape); 17] = [
+    ("listen", Shape::Text),
+    ("public_url", Shape::Text),
+    ("workers", Shape::Number),
+    ("database.url", Shape::Text),
+    ("database.pool", Shape::Number),
+    ("database.migrate", Shape::Flag),
+    ("limits.body_bytes", Shape::Number),
+    ("limits.json_depth", Shape::Number),
+    ("limits.filter_length", Shape::Number),
+    ("limits.filter_depth", Shape::Number),
+    ("limits.patch_operations", Shape::Number),
+    ("limits.page_default", Shape::Number),
+    ("limits.page_max", Shape::Number),
+    ("limits.cursor_seconds", Shape::Number),
+    ("discovery.anonymous", Shape::Flag),
+    ("notes.keep_days", Shape::Number),
+    ("log.filter", Shape::Text),
+];
+
+/// The environment variable of a key.
+#[must_use]
+pub fn variable(key: &str) -> String {
+    format!("ROLLBOOK_{}", key.replace('.', "_").to_uppercase())
+}
+
+impl Config {
+    /// Reads the file, if there is one, then the environment over it, and checks the result.
+    ///
+    /// # Errors
+    /// A sentence that names the key and where it stands.
+    pub fn load(file: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut source = "the defaults".to_owned();
+        let mut table = toml::Table::new();
+        if let Some(path) = file {
+            source = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{source}: {e}")))?;
+            // Read once by itself, so that an error can point at the line.
+            toml::from_str::<Self>(&text).map_err(|e| ConfigError(format!("{source}: {e}")))?;
+            table = text.parse().map_err(|e| ConfigError(format!("{source}: {e}")))?;
+        }
+        for (key, shape) in KEYS {
+            let name = variable(key);
+            if let Some(text) = environment(&name) {
+                overlay(&mut table, key, value(&name, &text, shape)?);
+                source = "the environment".to_owned();
+            }
+        }
+        let config: Self = table.try_into().map_err(|e| ConfigError(format!("{source}: {e}")))?;
+        config.checked()
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let bad = |key: &str, why: String| Err(ConfigError(format!("{key} (or {}): {why}", variable(key))));
+        if self.listen.parse::<SocketAddr>().is_err() {
+            return bad("listen", format!("\"{}\" is no address with a port; 127.0.0.1:8080 is an example", self.listen));
+        }
+        if let Err(why) = Database::parse(&self.database.url) {
+            return bad("database.url", why);
+        }
+        if let Some(url) = &self.public_url {
+            let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            if host.is_none_or(|h| h.is_empty() || h.contains(['?', '#', ' '])) {
+                return bad("public_url", format!("\"{url}\" is no base URL; https://scim.example.com is an example"));
+            }
+        }
+        if self.database.pool == 0 {
+            return bad("database.pool", "at least one connection is needed".to_owned());
+        }
+        let l = &self.limits;
+        if l.page_default == 0 || l.page_max < 100 || l.page_default > l.page_max {
+            return bad(
+                "limits.page_max",
+                "pages need 1 <= page_default <= page_max and page_max >= 100, or providers lose resources".to_owned(),
+            );
+        }
+        if l.body_bytes < 1024 || !(4..=100).contains(&l.json_depth) || l.filter_depth > 200 || l.patch_operations == 0 {
+            return bad(
+                "limits",
+                "body_bytes must be at least 1024, json_depth 4 to 100, filter_depth at most 200, patch_operations at least 1".to_owned(),
+            );
+        }
+        Ok(self)
+    }
+
+    /// The limits as the services take them.
+    #[must_use]
+    pub fn service_limits(&self) -> Limits {
+        let l = &self.limits;
+        Limits {
+            body_bytes: l.body_bytes,
+            json_depth: l.json_depth,
+            filter_length: l.filter_length,
+            filter_depth: l.filter_depth,
+            patch_operations: l.patch_operations,
+            page_default: i64::from(l.page_default),
+            page_max: i64::from(l.page_max),
+            cursor_seconds: i64::from(l.cursor_seconds),
+        }
+    }
+
+    /// The configuration as TOML, with the password of a database URL hidden.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut copy = self.clone();
+        copy.database.url = without_password(&copy.database.url);
+        toml::to_string_pretty(&copy).unwrap_or_default()
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = match rest.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:***@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        None => rest.to_owned(),
+    };
+    // libpq takes a password as a parameter too.
+    let rest = match rest.split_once("password=") {
+        Some((head, tail)) => format!("{head}password=***{}", tail.find('&').and_then(|i| tail.get(i..)).unwrap_or_default()),
+        None => rest,
+    };
+    format!("{scheme}://{rest}")
+}
+
+fn value(name: &str, text: &str, shape: Shape) -> Result<toml::Value, ConfigError> {
+    match shape {
+        Shape::Text => Ok(toml::Value::String(text.to_owned())),
+        Shape::Number => {
+            let number = text.parse().map_err(|_| ConfigError(format!("{name}: \"{text}\" is no whole number")))?;
+            Ok(toml::Value::Integer(number))
+        }
+        Shape::Flag => {
+            let flag = text.parse().map_err(|_| ConfigError(format!("{name}: \"{text}\" is neither true nor false")))?;
+            Ok(toml::Value::Boolean(flag))
+        }
+    }
+}
+
+fn overlay(table: &mut toml::Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => drop(table.insert(key.to_owned(), value)),
+        Some((section, name)) => {
+            let slot = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if let toml::Value::Table(inner) = slot {
+                inner.insert(name.to_owned(), value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rollbook.toml");
+        std::fs::write(&path, text).unwrap();
+        let look = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Config::load(Some(&path), &look).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(from("", &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_key_of_the_default_is_known_to_the_environment() {
+        let text = toml::to_string(&Config { public_url: Some("https://x".into()), ..Config::default() }).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let mut keys: Vec<String> = table
+            .iter()
+            .flat_map(|(k, v)| match v {
+                toml::Value::Table(t) => t.keys().map(|s| format!("{k}.{s}")).collect(),
+                _ => vec![k.clone()],
+            })
+            .collect();
+        keys.sort();
+        let mut known: Vec<String> = KEYS.iter().map(|(k, _)| (*k).to_owned()).collect();
+        known.sort();
+        assert_eq!(keys, known);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let c = from(
+            "listen = \"127.0.0.1:1\"\n[limits]\npage_max = 500",
+            &[("ROLLBOOK_LISTEN", "127.0.0.1:2"), ("ROLLBOOK_DATABASE_POOL", "3")],
+        )
+        .unwrap();
+        assert_eq!((c.listen.as_str(), c.database.pool, c.limits.page_max), ("127.0.0.1:2", 3, 500));
+    }
+
+    #[test]
+    fn faults_name_the_key_and_the_place() {
+        let e = from("lisen = \"x\"", &[]).unwrap_err();
+        assert!(e.contains("rollbook.toml") && e.contains("lisen"), "{e}");
+        let e = from("[database]\npool = \"many\"", &[]).unwrap_err();
+        assert!(e.contains("rollbook.toml") && e.contains("pool"), "{e}");
+        assert!(from("", &[("ROLLBOOK_DATABASE_POOL", "x")]).unwrap_err().contains("ROLLBOOK_DATABASE_POOL"));
+        assert!(from("[database]\nurl = \"mysql://x\"", &[]).unwrap_err().contains("database.url"));
+        assert!(from("listen = \"nowhere\"", &[]).unwrap_err().contains("listen"));
+    }
+
+    #[test]
+    fn passwords_are_hidden() {
+        let mut c = Config::default();
+        c.database.url = "postgres://u:hunter2@h/d?password=hunter3&sslmode=require".into();
+        let shown = c.shown();
+        assert!(!shown.contains("hunter") && shown.contains("sslmode=require"), "{shown}");
+    }
+}

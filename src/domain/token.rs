@@ -1,0 +1,129 @@
+//! Tokens and what they allow.
+
+use super::TenantId;
+use std::fmt;
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Read every resource of the tenant.
+    Read,
+    /// Create, change and delete them.
+    Write,
+}
+
+impl Scope {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
+
+    /// The word for it in tokens and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "scim:read",
+            Self::Write => "scim:write",
+        }
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scopes {
+    pub read: bool,
+    pub write: bool,
+}
+
+impl Scopes {
+    /// Everything.
+    pub const ALL: Self = Self { read: true, write: true };
+
+    /// Whether `scope` is in the set.
+    #[must_use]
+    pub fn has(self, scope: Scope) -> bool {
+        match scope {
+            Scope::Read => self.read,
+            Scope::Write => self.write,
+        }
+    }
+
+    /// Reads space-separated scopes.
+    ///
+    /// # Errors
+    /// A sentence that names the unknown scope, or says that there is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut out = Self { read: false, write: false };
+        for word in text.split_whitespace() {
+            match word {
+                "scim:read" => out.read = true,
+                "scim:write" => out.write = true,
+                other => return Err(format!("\"{other}\" is no scope; scim:read and scim:write are")),
+            }
+        }
+        if out.read || out.write { Ok(out) } else { Err("a token needs at least one scope: scim:read, scim:write".to_owned()) }
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<&str> = Scope::ALL.into_iter().filter(|s| self.has(*s)).map(Scope::as_str).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+/// How a token proves itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// 256 random bits behind a prefix, known by their SHA-256.
+    Opaque,
+    /// Signed by this server, revocable by its `jti`.
+    Jwt,
+}
+
+impl TokenKind {
+    /// The word for it in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opaque => "opaque",
+            Self::Jwt => "jwt",
+        }
+    }
+}
+
+/// What is kept of a token; never the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Also the `jti` of a JWT.
+    pub id: String,
+    pub tenant: TenantId,
+    pub kind: TokenKind,
+    pub name: String,
+    /// Hexadecimal SHA-256 of the token.
+    pub hash: String,
+    pub scopes: Scopes,
+    /// Times are microseconds since the epoch.
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub last_used_at: Option<i64>,
+    pub revoked_at: Option<i64>,
+}
+
+impl Token {
+    /// Whether the token is accepted at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|t| now < t)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_round_trip() {
+        assert_eq!(Scopes::parse("scim:write scim:read").unwrap().to_string(), "scim:read scim:write");
+        assert!(Scopes::parse("").is_err());
+        assert!(Scopes::parse("scim:all").unwrap_err().contains("scim:all"));
+    }
+}

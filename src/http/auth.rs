@@ -1,0 +1,117 @@
+//! From the Authorization header to a tenant (RFC 6750).
+
+use super::call::Known;
+use super::edge::RequestId;
+use crate::app::App;
+use crate::domain::{Scopes, Tenant, TenantId};
+use crate::error::{Error, Result};
+use crate::scim::dialect::{Client, Dialect};
+use crate::service::{Ctx, auth::Principal, declared};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error as ActixError, HttpMessage};
+use base64::Engine;
+use std::sync::Arc;
+
+/// Finds out whose request it is, before anything else is looked at.
+pub async fn authenticate(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> std::result::Result<ServiceResponse<impl MessageBody>, ActixError> {
+    let known = identify(&req).await?;
+    if let Some(known) = known {
+        req.extensions_mut().insert(known);
+    }
+    next.call(req).await
+}
+
+async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
+    let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
+    let Some(token) = token(req.headers())? else {
+        if app.config.discovery.anonymous && is_discovery(req.path()) {
+            return Ok(Some(anonymous(&app, req)));
+        }
+        return Err(Error::Unauthorized("a token is needed"));
+    };
+    let principal = app.authenticate(token).await?;
+    Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal) }))
+}
+
+/// The token of the request: behind `Bearer` or any other scheme word, as the password of `Basic`, or bare.
+fn token(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Error::Scim(crate::scim::Error::status(400, "the Authorization header is given twice")));
+    }
+    let text = value.to_str().map_err(|_| Error::Unauthorized("the token is not valid"))?.trim();
+    let token = match text.split_once(' ') {
+        None => text.to_owned(),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("basic") => basic_password(rest.trim())?,
+        Some((_, rest)) => rest.trim().to_owned(),
+    };
+    Ok(Some(token))
+}
+
+fn basic_password(encoded: &str) -> Result<String> {
+    const BAD: Error = Error::Unauthorized("the token is not valid");
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| BAD)?;
+    let text = String::from_utf8(bytes).map_err(|_| BAD)?;
+    text.split_once(':').map(|(_, password)| password.to_owned()).ok_or(BAD)
+}
+
+fn is_discovery(path: &str) -> bool {
+    ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas"]
+        .iter()
+        .any(|d| path.strip_prefix("/scim").is_some_and(|p| p.strip_prefix("/v2").unwrap_or(p).starts_with(d)))
+}
+
+/// Discovery belongs to no tenant.
+fn anonymous(app: &App, req: &ServiceRequest) -> Known {
+    let nobody = Tenant { id: TenantId(0), name: String::new(), idp: crate::domain::Idp::Rfc, unique_group_names: false, created_at: 0 };
+    let scopes = Scopes { read: true, write: false };
+    let ctx = build(app, req, Arc::new(nobody), Arc::from(""));
+    Known { ctx, scopes }
+}
+
+fn context(app: &App, req: &ServiceRequest, p: &Principal) -> Ctx {
+    let ctx = build(app, req, p.tenant.clone(), p.token_id.clone());
+    if let Some(evidence) = &ctx.dialect.evidence {
+        app.saw(ctx.tenant_id(), evidence, ctx.now);
+    }
+    ctx
+}
+
+fn build(app: &App, req: &ServiceRequest, tenant: Arc<Tenant>, token_id: Arc<str>) -> Ctx {
+    let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let client =
+        Client { user_agent: text("user-agent"), adscim_version: req.headers().contains_key("adscimversion"), query: req.query_string() };
+    let dialect = Dialect::new(declared(tenant.idp), &client);
+    let request_id = req.extensions().get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default();
+    Ctx {
+        tenant,
+        token_id,
+        now: app.now(),
+        request_id,
+        method: method_name(req),
+        target: req.path().to_owned(),
+        dialect,
+        base: app.base.clone(),
+        limits: app.limits,
+    }
+}
+
+fn method_name(req: &ServiceRequest) -> &'static str {
+    match req.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "OTHER",
+    }
+}

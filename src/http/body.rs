@@ -1,0 +1,61 @@
+//! Reading a request body: its media type, its size.
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::scim;
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A JSON body that is not too large.
+pub struct Body(pub Bytes);
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let most = req.app_data::<Data<App>>().map_or(0, |app| app.limits.body_bytes);
+        let checked = check_type(req).and_then(|()| check_length(req, most));
+        let payload = payload.take();
+        Box::pin(async move {
+            checked?;
+            read(payload, most).await.map(Self)
+        })
+    }
+}
+
+fn check_type(req: &HttpRequest) -> Result<()> {
+    let Some(value) = req.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if media.is_empty() || media.eq_ignore_ascii_case("application/scim+json") || media.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = format!("the body is \"{}\"; application/scim+json or application/json is expected", scim::error::shown(media));
+    Err(Error::Scim(scim::Error::status(415, detail)))
+}
+
+fn check_length(req: &HttpRequest, most: usize) -> Result<()> {
+    let announced = req.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
+    if announced.is_some_and(|n| n > most) { Err(too_large(most)) } else { Ok(()) }
+}
+
+async fn read(mut payload: Payload, most: usize) -> Result<Bytes> {
+    let mut out = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|e| Error::Scim(scim::Error::syntax(format!("the body could not be read: {e}"))))?;
+        if out.len() + chunk.len() > most {
+            return Err(too_large(most));
+        }
+        out.extend_from_slice(&chunk);
+    }
+    Ok(out.freeze())
+}
+
+fn too_large(most: usize) -> Error {
+    Error::Scim(scim::Error::status(413, format!("the body is too large; at most {most} bytes are accepted (body_bytes)")))
+}

@@ -1,0 +1,64 @@
+//! Rendering errors. Every error of every path is a SCIM Error (RFC 7644 §3.12).
+
+use super::reply::SCIM_JSON;
+use crate::error::Error;
+use crate::scim::{self, ERROR_URN};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        let code = match self {
+            Self::Scim(e) => e.status,
+            Self::Unauthorized(_) => 401,
+            Self::Forbidden(_) => 403,
+            Self::Busy(_) => 503,
+            Self::Internal(_) => 500,
+        };
+        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut out = HttpResponse::build(self.status_code());
+        match self {
+            Self::Unauthorized(why) => {
+                // RFC 6750 §3.1: no error code when there were no credentials.
+                let code = if *why == "a token is needed" { "" } else { ", error=\"invalid_token\"" };
+                out.insert_header((header::WWW_AUTHENTICATE, format!("Bearer realm=\"rollbook\"{code}")));
+            }
+            Self::Forbidden(scope) => {
+                let value = format!("Bearer realm=\"rollbook\", error=\"insufficient_scope\", scope=\"{scope}\"");
+                out.insert_header((header::WWW_AUTHENTICATE, value));
+            }
+            Self::Busy(_) => {
+                out.insert_header((header::RETRY_AFTER, "1"));
+            }
+            Self::Scim(e) if e.status == 415 => {
+                out.insert_header((header::ACCEPT, "application/scim+json, application/json"));
+            }
+            Self::Scim(_) | Self::Internal(_) => {}
+        }
+        let (scim_type, detail) = match self {
+            Self::Scim(e) => (e.scim_type.map(scim::ScimType::as_str), e.detail.clone()),
+            Self::Internal(_) => (None, "something went wrong on the server; its log tells more".to_owned()),
+            other => (None, other.to_string()),
+        };
+        out.insert_header((header::CONTENT_TYPE, SCIM_JSON));
+        out.body(body(self.status_code(), scim_type, &detail))
+    }
+}
+
+/// The JSON of an error.
+#[must_use]
+pub fn body(status: StatusCode, scim_type: Option<&str>, detail: &str) -> String {
+    let mut map = Map::new();
+    map.insert("schemas".to_owned(), json!([ERROR_URN]));
+    map.insert("status".to_owned(), Value::from(status.as_str()));
+    if let Some(t) = scim_type {
+        map.insert("scimType".to_owned(), Value::from(t));
+    }
+    map.insert("detail".to_owned(), Value::from(detail));
+    Value::Object(map).to_string()
+}

@@ -1,0 +1,96 @@
+//! Transport: actix-web is named here and nowhere else. This file is the route table of the whole program.
+
+pub mod auth;
+pub mod body;
+pub mod call;
+pub mod edge;
+pub mod error;
+pub mod ops;
+pub mod reply;
+pub mod scim;
+
+use crate::app::{App, worker_count};
+use crate::scim::schema::ResourceKind;
+use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App as Actix, HttpServer};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every route. `/scim` without a version means the latest one.
+fn routes(cfg: &mut ServiceConfig) {
+    cfg.route("/health", web::get().to(ops::health))
+        .route("/ready", web::get().to(ops::ready))
+        .service(web::scope("/scim/v2").wrap(from_fn(auth::authenticate)).configure(scim_routes))
+        .service(web::resource("/scim/v{version:[0-9.]+}{rest:(/.*)?}").to(scim::other_version))
+        .service(web::scope("/scim").wrap(from_fn(auth::authenticate)).configure(scim_routes))
+        .default_service(web::to(scim::not_found));
+}
+
+fn scim_routes(cfg: &mut ServiceConfig) {
+    cfg.service(only("/ServiceProviderConfig", &[Method::GET]).route(get().to(scim::service_provider_config)))
+        .service(only("/ServiceProviderConfigs", &[Method::GET]).route(get().to(scim::service_provider_config)))
+        .service(only("/ResourceTypes", &[Method::GET]).route(get().to(scim::resource_types)))
+        .service(only("/ResourceTypes/{name}", &[Method::GET]).route(get().to(scim::resource_type)))
+        .service(only("/Schemas", &[Method::GET]).route(get().to(scim::schemas)))
+        .service(only("/Schemas/{urn}", &[Method::GET]).route(get().to(scim::schema)))
+        .service(only("/.search", &[Method::POST]).route(web::post().to(|c, b| scim::search(c, None, b))))
+        .service(web::resource("/Bulk").to(scim::unsupported_bulk))
+        .service(web::resource("/Me").to(scim::unsupported_me))
+        .configure(|cfg| resource_routes(cfg, "/Users", ResourceKind::User))
+        .configure(|cfg| resource_routes(cfg, "/Groups", ResourceKind::Group))
+        .service(only("", &[Method::GET]).route(get().to(|c| scim::list(c, None))))
+        .default_service(web::to(scim::not_found));
+}
+
+fn resource_routes(cfg: &mut ServiceConfig, path: &str, kind: ResourceKind) {
+    cfg.service(
+        only(path, &[Method::GET, Method::POST])
+            .route(get().to(move |c| scim::list(c, Some(kind))))
+            .route(web::post().to(move |c, b| scim::create(c, kind, b))),
+    )
+    .service(only(&format!("{path}/.search"), &[Method::POST]).route(web::post().to(move |c, b| scim::search(c, Some(kind), b))))
+    .service(
+        only(&format!("{path}/{{id}}"), &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE])
+            .route(get().to(move |c, id| scim::get(c, kind, id)))
+            .route(web::put().to(move |c, id, b| scim::replace(c, kind, id, b)))
+            .route(web::patch().to(move |c, id, b| scim::patch(c, kind, id, b)))
+            .route(web::delete().to(move |c, id| scim::delete(c, kind, id))),
+    );
+}
+
+/// GET, and HEAD, which follows it.
+fn get() -> actix_web::Route {
+    web::route().guard(actix_web::guard::Any(actix_web::guard::Get()).or(actix_web::guard::Head()))
+}
+
+/// A path that answers 405 with `Allow` to every method but these.
+fn only(path: &str, methods: &'static [Method]) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(move || scim::method_not_allowed(methods)))
+}
+
+/// Serves on a listener that is bound already. The server stops when it is told to, requests under way first.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let data = Data::from(app.clone());
+    let workers = worker_count(&app.config);
+    // Threads beyond the connections would only queue for one.
+    let blocking = usize::try_from(app.config.database.pool).unwrap_or(16).div_ceil(workers) + 2;
+    let server = HttpServer::new(move || {
+        Actix::new().app_data(data.clone()).wrap(NormalizePath::trim()).wrap(from_fn(edge::edge)).configure(routes)
+    })
+    .workers(workers)
+    .worker_max_blocking_threads(blocking)
+    .keep_alive(Duration::from_secs(75))
+    .client_request_timeout(Duration::from_secs(30))
+    .shutdown_timeout(30)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}

@@ -1,0 +1,255 @@
+//! The handlers of `/scim/v2`. Each extracts, calls one service function, answers.
+
+use super::body::Body;
+use super::call::Call;
+use super::reply;
+use crate::domain::Idp;
+use crate::error::{Error, Result};
+use crate::scim::discovery::{self, Announced};
+use crate::scim::message::ListRequest;
+use crate::scim::schema::{ResourceKind, ResourceType};
+use crate::scim::{self, Reading, json};
+use crate::service::read::{self, Read};
+use crate::service::render::{self, Rendered};
+use crate::service::write::{self, Saved};
+use crate::service::{list as lists, notes};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse};
+
+/// Largest group that a PATCH answers with.
+const SHOWN_MEMBERS: i64 = 100;
+
+// -- one resource ------------------------------------------------------------
+
+/// `POST /Users`, `POST /Groups` (RFC 7644 §3.3).
+pub async fn create(call: Call, kind: ResourceKind, body: Body) -> Result<HttpResponse> {
+    let rt = ResourceType::of(kind);
+    let projection = call.projection(rt, &mut call.ctx.reading())?;
+    let wanted = write::read_wanted(&call.ctx, rt, &body.0)?;
+    let (ctx, shown) = (call.ctx.clone(), projection.clone());
+    let (saved, group) = call
+        .app
+        .write(move |conn| {
+            let saved = write::create(conn, &ctx, rt, &wanted)?;
+            let group = group_in(conn, &ctx, &saved, &shown)?;
+            Ok((saved, group))
+        })
+        .await?;
+    Ok(reply::resource(&call, StatusCode::CREATED, finished(&call, &saved, group, &projection)))
+}
+
+/// `GET /Users/{id}`, `GET /Groups/{id}` (RFC 7644 §3.4.1).
+pub async fn get(call: Call, kind: ResourceKind, id: Path<String>) -> Result<HttpResponse> {
+    let rt = ResourceType::of(kind);
+    let mut reading = call.ctx.reading();
+    let projection = call.projection(rt, &mut reading)?;
+    let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
+    let work = move |conn: &mut _| read::get(conn, &ctx, rt, &id, &projection, &conditions);
+    let found = match kind {
+        ResourceKind::User => call.app.look_up(work).await?,
+        ResourceKind::Group => call.app.snapshot(work).await?,
+    };
+    note_later(&call, &reading);
+    Ok(match found {
+        Read::Found(rendered) => reply::resource(&call, StatusCode::OK, rendered),
+        Read::NotModified { etag, location } => reply::bodyless(StatusCode::NOT_MODIFIED, etag, location),
+    })
+}
+
+/// `PUT /Users/{id}`, `PUT /Groups/{id}` (RFC 7644 §3.5.1).
+pub async fn replace(call: Call, kind: ResourceKind, id: Path<String>, body: Body) -> Result<HttpResponse> {
+    let rt = ResourceType::of(kind);
+    let id = id.into_inner();
+    let wanted = match write::read_wanted(&call.ctx, rt, &body.0) {
+        Ok(wanted) => wanted,
+        Err(fault) => return before_body(&call, rt, id, fault).await,
+    };
+    let projection = call.projection(rt, &mut call.ctx.reading())?;
+    let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
+    let (saved, group) = call
+        .app
+        .write(move |conn| {
+            let saved = write::replace(conn, &ctx, rt, &id, &wanted, &conditions)?;
+            let group = group_in(conn, &ctx, &saved, &shown)?;
+            Ok((saved, group))
+        })
+        .await?;
+    Ok(reply::resource(&call, StatusCode::OK, finished(&call, &saved, group, &projection)))
+}
+
+/// `PATCH /Users/{id}`, `PATCH /Groups/{id}` (RFC 7644 §3.5.2).
+pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body) -> Result<HttpResponse> {
+    let rt = ResourceType::of(kind);
+    let id = id.into_inner();
+    let change = match write::read_change(&call.ctx, rt, &body.0) {
+        Ok(change) => change,
+        Err(fault) => return before_body(&call, rt, id, fault).await,
+    };
+    let projection = call.projection(rt, &mut call.ctx.reading())?;
+    let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
+    let (saved, group, brief) = call
+        .app
+        .write(move |conn| {
+            let saved = write::patch(conn, &ctx, rt, &id, &change, &conditions)?;
+            let brief = shown.is_default()
+                && kind == ResourceKind::Group
+                && (ctx.tenant.idp == Idp::Entra || saved.row.member_count > SHOWN_MEMBERS);
+            let group = if brief { None } else { group_in(conn, &ctx, &saved, &shown)? };
+            Ok((saved, group, brief))
+        })
+        .await?;
+    if brief {
+        let etag = crate::service::etag::of(&saved.row, &saved.extras);
+        return Ok(reply::bodyless(StatusCode::NO_CONTENT, etag, render::location(&call.ctx, saved.row.kind, &saved.row.id)));
+    }
+    Ok(reply::resource(&call, StatusCode::OK, finished(&call, &saved, group, &projection)))
+}
+
+/// `DELETE /Users/{id}`, `DELETE /Groups/{id}` (RFC 7644 §3.6).
+pub async fn delete(call: Call, kind: ResourceKind, id: Path<String>) -> Result<HttpResponse> {
+    let rt = ResourceType::of(kind);
+    let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
+    call.app.write(move |conn| write::delete(conn, &ctx, rt, &id, &conditions)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A group's members are read in the transaction that changed them; a user is rendered outside of it.
+fn group_in(
+    conn: &mut crate::service::Connection,
+    ctx: &crate::service::Ctx,
+    saved: &Saved,
+    projection: &scim::Projection,
+) -> Result<Option<Rendered>> {
+    match saved.row.kind {
+        crate::service::Kind::Group => render::resource(conn, ctx, &saved.row, &saved.extras, projection).map(Some),
+        crate::service::Kind::User => Ok(None),
+    }
+}
+
+fn finished(call: &Call, saved: &Saved, group: Option<Rendered>, projection: &scim::Projection) -> Rendered {
+    group.unwrap_or_else(|| render::with_members(&call.ctx, &saved.row, &saved.extras, projection, ""))
+}
+
+/// The answer to a write whose body cannot be read.
+async fn before_body(call: &Call, rt: &'static ResourceType, id: String, fault: Error) -> Result<HttpResponse> {
+    let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
+    call.app.look_up(move |conn| read::before_body(conn, &ctx, rt, &id, &conditions, fault)).await?;
+    Err(Error::Internal("a fault was forgotten".to_owned()))
+}
+
+/// Records tolerances of a request that wrote nothing.
+fn note_later(call: &Call, reading: &Reading) {
+    if let Some(entry) = notes::entry(&call.ctx, reading) {
+        call.app.note_later(call.ctx.tenant_id(), entry);
+    }
+}
+
+// -- lists -------------------------------------------------------------------
+
+/// `GET /Users`, `GET /Groups`, `GET /` (RFC 7644 §3.4.2).
+pub async fn list(call: Call, kind: Option<ResourceKind>) -> Result<HttpResponse> {
+    let request = call.parameters()?;
+    let reading = call.ctx.reading();
+    answer_list(call, kind, request, reading).await
+}
+
+/// `POST /.search` on an endpoint or at the root (RFC 7644 §3.4.3).
+pub async fn search(call: Call, kind: Option<ResourceKind>, body: Body) -> Result<HttpResponse> {
+    let mut reading = call.ctx.reading();
+    let request = ListRequest::from_body(json::object(&body.0, call.ctx.limits.json_depth)?, &mut reading)?;
+    answer_list(call, kind, request, reading).await
+}
+
+async fn answer_list(call: Call, kind: Option<ResourceKind>, request: ListRequest, reading: Reading) -> Result<HttpResponse> {
+    let rt = kind.map(ResourceType::of);
+    let listing = lists::plan(&call.ctx, rt, request, reading, &call.app.secret)?;
+    note_later(&call, &listing.reading);
+    let (ctx, secret) = (call.ctx.clone(), call.app.secret.clone());
+    let json = call.app.snapshot(move |conn| lists::run(conn, &ctx, rt, &listing, &secret)).await?;
+    Ok(reply::document(&call, json))
+}
+
+// -- discovery ---------------------------------------------------------------
+
+/// `GET /ServiceProviderConfig` (RFC 7643 §5).
+pub async fn service_provider_config(call: Call) -> Result<HttpResponse> {
+    refuse_filter(&call)?;
+    let l = call.ctx.limits;
+    let announced =
+        Announced { page_default: l.page_default, page_max: l.page_max, cursor_seconds: l.cursor_seconds, body_bytes: l.body_bytes };
+    Ok(reply::document(&call, discovery::service_provider_config(&call.ctx.base, announced).to_string()))
+}
+
+/// `GET /ResourceTypes` (RFC 7644 §4).
+pub async fn resource_types(call: Call) -> Result<HttpResponse> {
+    refuse_filter(&call)?;
+    discovered(&call, discovery::resource_types_answer(&call.ctx.base, None), "")
+}
+
+/// `GET /ResourceTypes/{name}`.
+pub async fn resource_type(call: Call, name: Path<String>) -> Result<HttpResponse> {
+    refuse_filter(&call)?;
+    discovered(&call, discovery::resource_types_answer(&call.ctx.base, Some(&name)), &name)
+}
+
+/// `GET /Schemas`.
+pub async fn schemas(call: Call) -> Result<HttpResponse> {
+    refuse_filter(&call)?;
+    discovered(&call, discovery::schemas_answer(&call.ctx.base, None), "")
+}
+
+/// `GET /Schemas/{urn}`.
+pub async fn schema(call: Call, urn: Path<String>) -> Result<HttpResponse> {
+    refuse_filter(&call)?;
+    discovered(&call, discovery::schemas_answer(&call.ctx.base, Some(&urn)), &urn)
+}
+
+fn discovered(call: &Call, found: Option<serde_json::Value>, name: &str) -> Result<HttpResponse> {
+    let missing = || Error::Scim(scim::Error::status(404, format!("there is no \"{}\" here", scim::error::shown(name))));
+    Ok(reply::document(call, found.ok_or_else(missing)?.to_string()))
+}
+
+/// RFC 7644 §4: a filter on a discovery endpoint is answered with 403.
+fn refuse_filter(call: &Call) -> Result<()> {
+    match call.parameters()?.filter {
+        Some(_) => Err(Error::Scim(scim::Error::status(403, "discovery endpoints cannot be filtered"))),
+        None => Ok(()),
+    }
+}
+
+// -- everything else ---------------------------------------------------------
+
+/// `/Bulk`: announced as unsupported.
+pub async fn unsupported_bulk(_: Call) -> Result<HttpResponse> {
+    Err(Error::Scim(scim::Error::status(501, "/Bulk is not supported by this server; /ServiceProviderConfig says so")))
+}
+
+/// `/Me`: unsupported.
+pub async fn unsupported_me(_: Call) -> Result<HttpResponse> {
+    Err(Error::Scim(scim::Error::status(501, "/Me is not supported by this server")))
+}
+
+/// A version that does not exist (RFC 7644 §3.13).
+pub async fn other_version(req: HttpRequest) -> Result<HttpResponse> {
+    let version = req.match_info().get("version").unwrap_or_default();
+    Err(Error::Scim(scim::Error::bad(
+        scim::ScimType::InvalidVers,
+        format!("version {} is not supported; /scim/v2 is", scim::error::shown(version)),
+    )))
+}
+
+/// A path that leads nowhere.
+pub async fn not_found(req: HttpRequest) -> Result<HttpResponse> {
+    Err(Error::Scim(scim::Error::status(404, format!("there is nothing at {}", scim::error::shown(req.path())))))
+}
+
+/// A method that a path does not have.
+pub async fn method_not_allowed(methods: &'static [Method]) -> HttpResponse {
+    let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let detail = format!("this path takes {}", allowed.join(", "));
+    HttpResponse::MethodNotAllowed()
+        .insert_header((header::ALLOW, allowed.join(", ")))
+        .insert_header((header::CONTENT_TYPE, reply::SCIM_JSON))
+        .body(super::error::body(StatusCode::METHOD_NOT_ALLOWED, None, &detail))
+}

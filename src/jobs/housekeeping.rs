@@ -1,0 +1,99 @@
+//! What happens beside the requests: noticing revoked tokens, writing down uses and notes, pruning.
+
+use crate::app::App;
+use crate::error::Result;
+use crate::store::{notes, tokens};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the database is asked whether tokens have changed.
+const BEAT: Duration = Duration::from_millis(250);
+/// Beats between two writes of notes and uses.
+const WRITE_EVERY: u32 = 4;
+/// Beats between two prunings.
+const PRUNE_EVERY: u32 = 4 * 60 * 10;
+/// Rows that one pruning removes at most, so that it holds nothing up.
+const PRUNE_AT_ONCE: i64 = 500;
+
+/// The thread. It does its last writes when this is dropped.
+pub struct Housekeeping {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Housekeeping {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(app: Arc<App>) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new().name("housekeeping".to_owned()).spawn(move || run(&app, &stopped))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Housekeeping {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the housekeeping thread panicked");
+        }
+    }
+}
+
+fn run(app: &App, stopped: &Receiver<()>) {
+    let mut beat: u32 = 0;
+    while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+        beat = beat.wrapping_add(1);
+        if let Err(e) = app.refresh_auth() {
+            log::warn!("the database cannot be asked whether tokens have changed: {e}");
+        }
+        if beat.is_multiple_of(WRITE_EVERY) {
+            report("notes", write_down(app));
+        }
+        if beat % PRUNE_EVERY == 1 {
+            report("pruning", prune(app));
+        }
+    }
+    report("notes", write_down(app));
+}
+
+fn report(what: &str, result: Result<()>) {
+    if let Err(e) = result {
+        log::warn!("{what}: {e}");
+    }
+}
+
+fn write_down(app: &App) -> Result<()> {
+    let uses = app.auth.take_uses();
+    let later = app.take_later();
+    if uses.is_empty() && later.notes.is_empty() && later.seen.is_empty() {
+        return Ok(());
+    }
+    app.write_blocking(move |conn| {
+        for u in &uses {
+            tokens::used(conn, u.tenant, &u.token_id, u.at)?;
+        }
+        for (tenant, entry) in &later.notes {
+            notes::insert(conn, *tenant, entry)?;
+        }
+        for ((tenant, provider, signal), at) in &later.seen {
+            notes::seen(conn, *tenant, provider, signal, *at)?;
+        }
+        Ok(())
+    })
+}
+
+fn prune(app: &App) -> Result<()> {
+    const DAY: i64 = 24 * 3600 * 1_000_000;
+    let before = app.now() - i64::from(app.config.notes.keep_days) * DAY;
+    loop {
+        let removed = app.write_blocking(move |conn| Ok(notes::prune(conn, before, PRUNE_AT_ONCE)?))?;
+        if i64::try_from(removed).unwrap_or(0) < PRUNE_AT_ONCE {
+            return Ok(());
+        }
+    }
+}

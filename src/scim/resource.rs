@@ -1,0 +1,366 @@
+//! Reading a resource, or a part of one, into canonical form (RFC 7643 §2).
+//!
+//! Canonical: names as the schema spells them, values of the schema's types, no nulls, nothing read-only, extensions
+//! below their URN. Everything after this compares names exactly.
+
+use super::dialect::{Quirk, Reading};
+use super::error::{Error, shown};
+use super::filter::bool_word;
+use super::json::kind_name;
+use super::path::schema_named;
+use super::schema::{Attribute, Kind, ResourceType, Returned, Schema};
+use super::value::{DateForm, date_time};
+use base64::Engine;
+use serde_json::{Map, Value};
+
+/// Most values of one multi-valued attribute, group members excepted.
+pub const MOST_VALUES: usize = 1000;
+
+/// Reads the body of a POST or PUT.
+///
+/// # Errors
+/// 400 `invalidSyntax` or `invalidValue`, naming the attribute.
+pub fn read(rt: &ResourceType, body: Map<String, Value>, reading: &mut Reading) -> Result<Map<String, Value>, Error> {
+    let mut doc = Map::new();
+    doc.insert("schemas".to_owned(), Value::Null);
+    let mut declared = None;
+    for (key, value) in body {
+        if key.eq_ignore_ascii_case("schemas") {
+            declared = Some(read_schemas(rt, &value, reading)?);
+        } else {
+            read_member(rt, &mut doc, &key, value, reading)?;
+        }
+    }
+    check_declared(rt, &doc, declared.as_deref(), reading)?;
+    check_required(rt, &doc)?;
+    set_schemas(rt, &mut doc);
+    Ok(doc)
+}
+
+/// Fills `schemas` from the data: the base schema and every extension that has a value.
+pub fn set_schemas(rt: &ResourceType, doc: &mut Map<String, Value>) {
+    doc.retain(|_, v| !v.as_object().is_some_and(Map::is_empty));
+    let mut urns = vec![Value::from(rt.schema.id.as_str())];
+    urns.extend(rt.extensions.iter().filter(|e| doc.contains_key(&e.id)).map(|e| Value::from(e.id.as_str())));
+    doc.insert("schemas".to_owned(), Value::Array(urns));
+}
+
+/// Refuses a resource that lacks a required attribute, or has it empty.
+///
+/// # Errors
+/// 400 `invalidValue`.
+pub fn check_required(rt: &ResourceType, doc: &Map<String, Value>) -> Result<(), Error> {
+    for attr in rt.schema.attributes.iter().filter(|a| a.required) {
+        match doc.get(&attr.name) {
+            None | Some(Value::Null) => return Err(Error::value(format!("{} is required", attr.name))),
+            Some(Value::String(s)) if s.trim().is_empty() => return Err(Error::value(format!("{} must not be empty", attr.name))),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn read_schemas(rt: &ResourceType, value: &Value, reading: &mut Reading) -> Result<Vec<String>, Error> {
+    let Value::Array(list) = value else {
+        if value.is_null() {
+            return Ok(Vec::new());
+        }
+        return Err(Error::syntax(format!("schemas is {}; an array of URNs is expected", kind_name(value))));
+    };
+    let mut urns: Vec<String> = Vec::new();
+    for item in list {
+        let Value::String(urn) = item else {
+            return Err(Error::syntax(format!("schemas contains {}; URNs are expected", kind_name(item))));
+        };
+        let Some(schema) = schema_named(rt, urn, reading) else {
+            if is_other_base(rt, urn) || !reading.allow(Quirk::UnknownSchema, || format!("schemas: {} ignored", shown(urn))) {
+                return Err(Error::syntax(format!("schemas names {}, which a {} cannot have", shown(urn), rt.name)));
+            }
+            continue;
+        };
+        if urns.contains(&schema.id) && reading.strict() {
+            return Err(Error::syntax(format!("schemas names {} twice", schema.id)));
+        }
+        urns.push(schema.id.clone());
+    }
+    Ok(urns)
+}
+
+/// A Group sent to `/Users` is a mistake under every dialect.
+fn is_other_base(rt: &ResourceType, urn: &str) -> bool {
+    super::schema::resource_types().iter().any(|other| other.kind != rt.kind && other.schema.id.eq_ignore_ascii_case(urn))
+}
+
+fn check_declared(rt: &ResourceType, doc: &Map<String, Value>, declared: Option<&[String]>, reading: &mut Reading) -> Result<(), Error> {
+    let base = &rt.schema.id;
+    if !declared.is_some_and(|d| d.contains(base)) && !reading.allow(Quirk::MissingSchemas, || format!("schemas: {base} assumed")) {
+        return Err(Error::syntax(format!("schemas must contain {base}")));
+    }
+    for ext in rt.extensions.iter().filter(|e| doc.contains_key(&e.id)) {
+        if !declared.is_some_and(|d| d.contains(&ext.id)) {
+            // RFC 7643 leaves this open; the data says enough.
+            reading.allow(Quirk::UndeclaredExtension, || format!("schemas: {} added, because there is data for it", ext.id));
+        }
+    }
+    Ok(())
+}
+
+fn read_member(rt: &ResourceType, doc: &mut Map<String, Value>, key: &str, value: Value, reading: &mut Reading) -> Result<(), Error> {
+    if let Some(attr) = rt.attribute(key) {
+        return read_into(doc, attr, &attr.name, value, reading);
+    }
+    let ext = if key.contains(':') { schema_named(rt, key, reading).filter(|s| !rt.is_base(s)) } else { None };
+    let Some(ext) = ext else {
+        reading.allow(Quirk::UnknownAttribute, || format!("{}: ignored, no schema has it", shown(key)));
+        return Ok(());
+    };
+    if doc.contains_key(&ext.id) {
+        return Err(Error::syntax(format!("{} is given twice", ext.id)));
+    }
+    let data = read_extension(&ext, value, reading)?;
+    if !data.is_empty() {
+        doc.insert(ext.id.clone(), Value::Object(data));
+    }
+    Ok(())
+}
+
+/// Reads the object below an extension's URN.
+///
+/// # Errors
+/// 400 `invalidValue`, naming the attribute.
+pub fn read_extension(ext: &Schema, value: Value, reading: &mut Reading) -> Result<Map<String, Value>, Error> {
+    let mut out = Map::new();
+    match value {
+        Value::Null => {}
+        Value::Object(map) => {
+            for (key, value) in map {
+                let Some(attr) = ext.attribute(&key) else {
+                    reading.allow(Quirk::UnknownAttribute, || format!("{}:{}: ignored, the schema does not have it", ext.id, shown(&key)));
+                    continue;
+                };
+                read_into(&mut out, attr, &format!("{}:{}", ext.id, attr.name), value, reading)?;
+            }
+        }
+        other => return Err(Error::value(format!("{} is {}; an object is expected", ext.id, kind_name(&other)))),
+    }
+    Ok(out)
+}
+
+fn read_into(out: &mut Map<String, Value>, attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<(), Error> {
+    if attr.is_read_only() {
+        return Ok(());
+    }
+    if out.contains_key(&attr.name) {
+        return Err(Error::syntax(format!("{name} is given twice")));
+    }
+    if let Some(value) = attribute(attr, name, value, reading)? {
+        out.insert(attr.name.clone(), value);
+    }
+    Ok(())
+}
+
+/// Reads the value of a whole attribute; `None` means unassigned (RFC 7643 §2.5).
+///
+/// # Errors
+/// 400 `invalidValue`, with `name` in the detail.
+pub fn attribute(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
+    if attr.returned == Returned::Never {
+        if !value.is_null() {
+            reading.allow(Quirk::PasswordDropped, || format!("{name}: accepted and not kept"));
+        }
+        return Ok(None);
+    }
+    if !attr.multi_valued {
+        return single(attr, name, value, reading);
+    }
+    let list = match value {
+        Value::Null => return Ok(None),
+        Value::Array(list) => list,
+        one => {
+            if !reading.allow(Quirk::ObjectForArray, || format!("{name}: one value read as a list of one")) {
+                return Err(Error::value(format!("{name} is {}; an array is expected", kind_name(&one))));
+            }
+            vec![one]
+        }
+    };
+    let list = elements(attr, name, list, reading)?;
+    Ok((!list.is_empty()).then_some(Value::Array(list)))
+}
+
+/// Reads the elements of a multi-valued attribute.
+///
+/// # Errors
+/// 400 `invalidValue` for a bad element, too many of them, or two that are primary.
+pub fn elements(attr: &Attribute, name: &str, list: Vec<Value>, reading: &mut Reading) -> Result<Vec<Value>, Error> {
+    if list.len() > MOST_VALUES && attr.name != "members" {
+        return Err(Error::value(format!("{name} has {} values; at most {MOST_VALUES} are accepted", list.len())));
+    }
+    let mut out = Vec::with_capacity(list.len());
+    for item in list {
+        if let Some(value) = single(attr, name, item, reading)? {
+            out.push(value);
+        }
+    }
+    if out.iter().filter(|e| is_primary(e)).count() > 1 {
+        return Err(Error::value(format!("{name} has more than one primary value")));
+    }
+    Ok(out)
+}
+
+/// Whether an element says `"primary": true`.
+#[must_use]
+pub fn is_primary(element: &Value) -> bool {
+    element.get("primary") == Some(&Value::Bool(true))
+}
+
+/// Reads one value: of a singular attribute, or one element of a multi-valued one.
+fn single(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
+    match (attr.kind, value) {
+        (_, Value::Null) => Ok(None),
+        (Kind::Complex, value) => complex(attr, name, value, reading),
+        (_, Value::Array(mut list)) if list.len() == 1 && !attr.multi_valued => {
+            let inner = list.pop().unwrap_or_default();
+            unwrapped(attr, name, inner, reading)
+        }
+        (_, value @ Value::Object(_)) => unwrapped(attr, name, value, reading),
+        (_, value) => simple(attr, name, value, reading),
+    }
+}
+
+/// `{"value": x}` or the one element of a list, for a simple value.
+fn unwrapped(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
+    let inner = match value {
+        Value::Object(mut map) => {
+            map.iter().find(|(k, _)| k.eq_ignore_ascii_case("value")).map(|(k, _)| k.clone()).and_then(|k| map.remove(&k))
+        }
+        Value::Array(_) => None,
+        other => Some(other),
+    };
+    match inner {
+        Some(inner) if !inner.is_object() && reading.allow(Quirk::WrappedValue, || format!("{name}: the wrapped value was taken")) => {
+            single(attr, name, inner, reading)
+        }
+        _ => Err(Error::value(format!("{name} must be a {}", type_name(attr.kind)))),
+    }
+}
+
+fn complex(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
+    let map = match value {
+        Value::Object(map) => map,
+        Value::Array(mut list) if list.len() == 1 && !attr.multi_valued => {
+            let inner = list.pop().unwrap_or_default();
+            if !reading.allow(Quirk::WrappedValue, || format!("{name}: the one element of the list was taken")) {
+                return Err(Error::value(format!("{name} is an array; an object is expected")));
+            }
+            return complex(attr, name, inner, reading);
+        }
+        Value::String(s) if s.is_empty() && !attr.multi_valued => {
+            return if reading.allow(Quirk::EmptyReference, || format!("{name}: \"\" read as none")) {
+                Ok(None)
+            } else {
+                Err(Error::value(format!("{name} is a string; an object is expected")))
+            };
+        }
+        scalar @ (Value::String(_) | Value::Number(_)) if attr.sub("value").is_some() => {
+            if !reading.allow(Quirk::ScalarForComplex, || format!("{name}: the bare value read as {name}.value")) {
+                return Err(Error::value(format!("{name} is {}; an object is expected", kind_name(&scalar))));
+            }
+            Map::from_iter([("value".to_owned(), scalar)])
+        }
+        other => return Err(Error::value(format!("{name} is {}; an object is expected", kind_name(&other)))),
+    };
+    let out = sub_attributes(attr, name, map, reading)?;
+    if is_reference(attr) && out.get("value") == Some(&Value::from("")) {
+        if !reading.allow(Quirk::EmptyReference, || format!("{name}: an empty value read as none")) {
+            return Err(Error::value(format!("{name}.value must not be empty")));
+        }
+        return Ok(None);
+    }
+    Ok((!out.is_empty()).then_some(Value::Object(out)))
+}
+
+/// Singular, with a `value` that holds an id: `manager`.
+fn is_reference(attr: &Attribute) -> bool {
+    !attr.multi_valued && attr.sub("$ref").is_some()
+}
+
+/// Reads the members of a complex value, nulls left out.
+///
+/// # Errors
+/// 400 `invalidValue` for a bad sub-attribute, `invalidSyntax` for one given twice.
+pub fn sub_attributes(attr: &Attribute, name: &str, map: Map<String, Value>, reading: &mut Reading) -> Result<Map<String, Value>, Error> {
+    let mut out = Map::new();
+    for (key, value) in map {
+        let Some(sub) = sub_named(attr, name, &key, reading) else {
+            reading.allow(Quirk::UnknownAttribute, || format!("{name}.{}: ignored, the schema does not have it", shown(&key)));
+            continue;
+        };
+        read_into(&mut out, sub, &format!("{name}.{}", sub.name), value, reading)?;
+    }
+    Ok(out)
+}
+
+fn sub_named<'a>(attr: &'a Attribute, name: &str, key: &str, reading: &mut Reading) -> Option<&'a Attribute> {
+    if let Some(sub) = attr.sub(key) {
+        return Some(sub);
+    }
+    let renamed = key.eq_ignore_ascii_case("managerId") && is_reference(attr);
+    let sub = attr.sub("value").filter(|_| renamed)?;
+    reading.allow(Quirk::ManagerId, || format!("{name}.{key}: read as {name}.value")).then_some(sub)
+}
+
+fn simple(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
+    let wrong = |value: &Value| Error::value(format!("{name} is {}; a {} is expected", kind_name(value), type_name(attr.kind)));
+    match (attr.kind, value) {
+        (Kind::Boolean, value @ Value::Bool(_)) => Ok(Some(value)),
+        (Kind::Boolean, Value::String(s)) => match bool_word(&s) {
+            Some(b) if reading.allow(Quirk::StringBoolean, || format!("{name}: the string \"{s}\" read as {b}")) => {
+                Ok(Some(Value::Bool(b)))
+            }
+            _ => Err(Error::value(format!("{name} is the string \"{}\"; true or false is expected", shown(&s)))),
+        },
+        (Kind::Integer, Value::Number(n)) if n.is_i64() => Ok(Some(Value::Number(n))),
+        (Kind::Decimal, Value::Number(n)) => Ok(Some(Value::Number(n))),
+        (Kind::DateTime, Value::String(s)) => dated(name, s, reading),
+        (Kind::Binary, Value::String(s)) => {
+            let text = s.trim_end_matches('=');
+            if base64::engine::general_purpose::STANDARD_NO_PAD.decode(text).is_err() {
+                return Err(Error::value(format!("{name} is not base64")));
+            }
+            Ok(Some(Value::String(s)))
+        }
+        (Kind::String | Kind::Reference, value @ Value::String(_)) => Ok(Some(value)),
+        (Kind::String | Kind::Reference, Value::Number(n)) => {
+            if !reading.allow(Quirk::NumberAsString, || format!("{name}: the number {n} read as a string")) {
+                return Err(wrong(&Value::Number(n)));
+            }
+            Ok(Some(Value::String(n.to_string())))
+        }
+        (_, other) => Err(wrong(&other)),
+    }
+}
+
+fn dated(name: &str, text: String, reading: &mut Reading) -> Result<Option<Value>, Error> {
+    let form = date_time(&text).map(|(_, form)| form);
+    if form == Some(DateForm::Exact) {
+        return Ok(Some(Value::String(text)));
+    }
+    let readable = form.is_some() || text.is_empty();
+    if !readable || !reading.allow(Quirk::LenientDateTime, || format!("{name}: \"{}\" read as a dateTime", shown(&text))) {
+        return Err(Error::value(format!("{name} is \"{}\"; a dateTime such as 2026-01-31T08:00:00Z is expected", shown(&text))));
+    }
+    Ok((!text.is_empty()).then_some(Value::String(text)))
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::String => "string",
+        Kind::Boolean => "boolean",
+        Kind::Decimal => "decimal number",
+        Kind::Integer => "whole number",
+        Kind::DateTime => "dateTime",
+        Kind::Binary => "base64 string",
+        Kind::Reference => "URI",
+        Kind::Complex => "JSON object",
+    }
+}

@@ -1,0 +1,160 @@
+//! Who a token belongs to.
+//!
+//! The answer is cached in memory, under the SHA-256 of the token. A number in the database counts up with every change
+//! to tokens and tenants; a thread polls it and empties the cache when it moves, so that a revocation takes effect
+//! everywhere within a second. When the database has not been heard of for as long, the cache is not believed.
+
+use super::tokens::{self, signature_holds};
+use crate::domain::{Scopes, Tenant, TenantId, TokenKind};
+use crate::error::{Error, Result};
+use crate::store::{self, Conn, keys, tenants};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq;
+
+/// A token that was checked.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    pub tenant: Arc<Tenant>,
+    pub token_id: Arc<str>,
+    pub scopes: Scopes,
+    expires_at: Option<i64>,
+}
+
+type Key = [u8; 32];
+
+/// When a token was last used, to be written down at leisure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    pub tenant: TenantId,
+    pub token_id: Arc<str>,
+    pub at: i64,
+}
+
+/// The cache of checked tokens.
+#[derive(Debug)]
+pub struct Auth {
+    known: RwLock<HashMap<Key, Principal>>,
+    epoch: AtomicI64,
+    /// Milliseconds after `started` until which the cache may be believed.
+    believed: AtomicI64,
+    started: Instant,
+    used: Mutex<HashMap<Arc<str>, Use>>,
+}
+
+/// How long the cache is believed after a look at the database.
+const BELIEVED: Duration = Duration::from_millis(900);
+/// Most tokens that are remembered.
+const MOST: usize = 10_000;
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            known: RwLock::default(),
+            epoch: AtomicI64::new(-1),
+            believed: AtomicI64::new(0),
+            started: Instant::now(),
+            used: Mutex::default(),
+        }
+    }
+}
+
+impl Auth {
+    /// Looks whether tokens have changed. To be called a few times a second.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refresh(&self, conn: &mut Conn) -> std::result::Result<(), store::Error> {
+        let asked = self.elapsed();
+        let epoch = tenants::auth_epoch(conn)?;
+        if self.epoch.swap(epoch, Ordering::AcqRel) != epoch {
+            self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        let until = asked + i64::try_from(BELIEVED.as_millis()).unwrap_or(0);
+        self.believed.store(until, Ordering::Release);
+        Ok(())
+    }
+
+    fn elapsed(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The principal of a token that was checked before.
+    #[must_use]
+    pub fn cached(&self, token: &str, now: i64) -> Option<Principal> {
+        if self.elapsed() > self.believed.load(Ordering::Acquire) {
+            return None;
+        }
+        let key: Key = Sha256::digest(token.as_bytes()).into();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let principal = known.get(&key).filter(|p| p.expires_at.is_none_or(|t| now < t)).cloned();
+        drop(known);
+        if let Some(p) = &principal {
+            self.note_use(p, now);
+        }
+        principal
+    }
+
+    /// Checks a token against the database and remembers it.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for a token that is not accepted.
+    pub fn check(&self, conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let principal = lookup(conn, token, now)?;
+        self.note_use(&principal, now);
+        let key: Key = Sha256::digest(token.as_bytes()).into();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // A revocation between the look-up and here must not be forgotten.
+        if self.epoch.load(Ordering::Acquire) == epoch {
+            if known.len() >= MOST {
+                known.clear();
+            }
+            known.insert(key, principal.clone());
+        }
+        Ok(principal)
+    }
+
+    fn note_use(&self, p: &Principal, at: i64) {
+        const SECOND: i64 = 1_000_000;
+        // A busy token need not fight for the lock on every request.
+        let Ok(mut used) = self.used.try_lock() else { return };
+        match used.get_mut(&p.token_id) {
+            Some(u) if at - u.at < SECOND => {}
+            Some(u) => u.at = at,
+            None => drop(used.insert(p.token_id.clone(), Use { tenant: p.tenant.id, token_id: p.token_id.clone(), at })),
+        }
+    }
+
+    /// The uses since the last call.
+    #[must_use]
+    pub fn take_uses(&self) -> Vec<Use> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, u)| u).collect()
+    }
+}
+
+fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
+    const REFUSED: Error = Error::Unauthorized("the token is not valid");
+    let hash = tokens::hash(token);
+    let kept = store::tokens::find_by_hash(conn, &hash)?.ok_or(REFUSED)?;
+    let same: bool = kept.hash.as_bytes().ct_eq(hash.as_bytes()).into();
+    if !same || !kept.is_live(now) {
+        return Err(REFUSED);
+    }
+    if kept.kind == TokenKind::Jwt && !signature_holds(token, &keys::signing_keys(conn)?, now) {
+        return Err(REFUSED);
+    }
+    let tenant = tenants::get(conn, kept.tenant)?.ok_or(REFUSED)?;
+    Ok(Principal { tenant: Arc::new(tenant), token_id: kept.id.into(), scopes: kept.scopes, expires_at: kept.expires_at })
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub fn ping(conn: &mut Conn) -> std::result::Result<(), store::Error> {
+    tenants::auth_epoch(conn).map(|_| ())
+}

@@ -1,0 +1,104 @@
+//! Changes to the members of a group, row by row.
+
+use super::Ctx;
+use crate::error::{Error, Result};
+use crate::scim::dialect::{Quirk, Reading};
+use crate::scim::error::shown;
+use crate::scim::members::{MemberChange, MemberRef};
+use crate::scim::schema::ResourceKind;
+use crate::scim::{self};
+use crate::store::{Conn, Kind, members, resources};
+use std::collections::{HashMap, HashSet};
+
+/// How many members came and went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    pub added: usize,
+    pub removed: usize,
+}
+
+impl Moved {
+    /// Whether anything changed.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.added + self.removed > 0
+    }
+
+    /// By how much the number of members changed.
+    #[must_use]
+    pub fn delta(self) -> i64 {
+        i64::try_from(self.added).unwrap_or(i64::MAX) - i64::try_from(self.removed).unwrap_or(i64::MAX)
+    }
+}
+
+/// Applies the changes in order.
+///
+/// # Errors
+/// 400 for a group inside itself, and, where the dialect demands it, for a member that does not exist.
+pub fn apply(conn: &mut Conn, ctx: &Ctx, group: &str, changes: &[MemberChange], reading: &mut Reading) -> Result<Moved> {
+    let mut moved = Moved::default();
+    for change in changes {
+        let step = step(conn, ctx, group, change, reading)?;
+        moved.added += step.added;
+        moved.removed += step.removed;
+    }
+    Ok(moved)
+}
+
+fn step(conn: &mut Conn, ctx: &Ctx, group: &str, change: &MemberChange, reading: &mut Reading) -> Result<Moved> {
+    let tenant = ctx.tenant_id();
+    Ok(match change {
+        MemberChange::Add(refs) => {
+            let known = known(conn, ctx, group, refs, reading)?;
+            Moved { added: members::add(conn, tenant, group, &known)?, removed: 0 }
+        }
+        MemberChange::Remove(ids) => Moved { added: 0, removed: members::remove(conn, tenant, group, &texts(ids))? },
+        MemberChange::RemoveWhere(filter) => {
+            let ids = members::ids_where(conn, tenant, group, filter)?;
+            Moved { added: 0, removed: members::remove(conn, tenant, group, &texts(&ids))? }
+        }
+        MemberChange::Replace(refs) if refs.is_empty() => Moved { added: 0, removed: members::clear(conn, tenant, group)? },
+        MemberChange::Replace(refs) => replace(conn, ctx, group, refs, reading)?,
+    })
+}
+
+fn texts(ids: &[String]) -> Vec<&str> {
+    ids.iter().map(String::as_str).collect()
+}
+
+/// Only the difference is written.
+fn replace(conn: &mut Conn, ctx: &Ctx, group: &str, refs: &[MemberRef], reading: &mut Reading) -> Result<Moved> {
+    let wanted = known(conn, ctx, group, refs, reading)?;
+    let present: HashSet<String> = members::ids(conn, ctx.tenant_id(), group)?.into_iter().collect();
+    let wanted_ids: HashSet<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
+    let gone: Vec<&str> = present.iter().map(String::as_str).filter(|id| !wanted_ids.contains(id)).collect();
+    let new: Vec<(String, Kind)> = wanted.iter().filter(|(id, _)| !present.contains(id)).cloned().collect();
+    Ok(Moved { removed: members::remove(conn, ctx.tenant_id(), group, &gone)?, added: members::add(conn, ctx.tenant_id(), group, &new)? })
+}
+
+/// Those of the named members that exist, each once.
+fn known(conn: &mut Conn, ctx: &Ctx, group: &str, refs: &[MemberRef], reading: &mut Reading) -> Result<Vec<(String, Kind)>> {
+    if refs.iter().any(|r| r.id == group) {
+        return Err(Error::Scim(scim::Error::value("members: a group cannot be a member of itself")));
+    }
+    let mut ids: Vec<&str> = refs.iter().map(|r| r.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let found: HashMap<String, Kind> = resources::existing(conn, ctx.tenant_id(), &ids)?.into_iter().collect();
+    for r in refs {
+        match found.get(&r.id) {
+            Some(kind) => check_type(r, *kind)?,
+            None if reading.allow(Quirk::UnknownMember, || format!("members: {} does not exist, left out", shown(&r.id))) => {}
+            None => return Err(Error::Scim(scim::Error::value(format!("members: there is no resource with the id {}", shown(&r.id))))),
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn check_type(r: &MemberRef, is: Kind) -> Result<()> {
+    let said = r.kind.map(|k| if k == ResourceKind::User { Kind::User } else { Kind::Group });
+    if said.is_some_and(|s| s != is) {
+        return Err(Error::Scim(scim::Error::value(format!("members: {} is a {is:?}, not what its type says", r.id))));
+    }
+    Ok(())
+}

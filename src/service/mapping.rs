@@ -1,0 +1,126 @@
+//! Between a SCIM document and a stored record. The only file that knows both.
+
+use crate::domain::Tenant;
+use crate::scim::resource::set_schemas;
+use crate::scim::schema::{Attribute, Kind, ResourceKind, ResourceType};
+use crate::scim::value::{date_time, fold};
+use crate::scim::{ENTERPRISE_URN, USER_URN};
+use crate::store::{Record, Row};
+use serde_json::{Map, Value};
+
+type Doc = Map<String, Value>;
+
+/// Turns a canonical document into what is stored.
+#[must_use]
+pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc) -> Record {
+    let given = doc.get("displayName").and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned);
+    let label_derived = given.is_none();
+    let label = given.unwrap_or_else(|| derived_name(&doc));
+    if label_derived {
+        doc.insert("displayName".to_owned(), Value::from(label.as_str()));
+    }
+    set_schemas(rt, &mut doc);
+    let text = |key: &str| doc.get(key).and_then(Value::as_str);
+    Record {
+        unique_key: unique_key(rt.kind, tenant, text("userName").unwrap_or_default(), &label),
+        display_key: Some(fold(&label).into_owned()),
+        external_id: text("externalId").map(str::to_owned),
+        manager: manager(&doc).map(str::to_owned),
+        label_derived,
+        fdoc: Value::Object(searchable(rt, &doc)).to_string(),
+        emails: emails(&doc),
+        doc: to_text(&doc),
+        label,
+    }
+}
+
+fn to_text(doc: &Doc) -> String {
+    serde_json::to_string(doc).unwrap_or_default()
+}
+
+fn unique_key(kind: ResourceKind, tenant: &Tenant, user_name: &str, label: &str) -> Option<String> {
+    match kind {
+        ResourceKind::User => Some(fold(user_name).into_owned()),
+        ResourceKind::Group => tenant.unique_group_names.then(|| fold(label).into_owned()),
+    }
+}
+
+/// The name shown for a user who was given none: the formatted name, the two parts of it, or the userName.
+fn derived_name(doc: &Doc) -> String {
+    let part = |key: &str| doc.get("name").and_then(|n| n.get(key)).and_then(Value::as_str).map(str::trim).filter(|s| !s.is_empty());
+    let parts: Vec<&str> = [part("givenName"), part("familyName")].into_iter().flatten().collect();
+    match part("formatted") {
+        Some(formatted) => formatted.to_owned(),
+        None if !parts.is_empty() => parts.join(" "),
+        None => doc.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned(),
+    }
+}
+
+fn manager(doc: &Doc) -> Option<&str> {
+    doc.get(ENTERPRISE_URN)?.get("manager")?.get("value")?.as_str()
+}
+
+fn emails(doc: &Doc) -> Vec<String> {
+    let list = doc.get("emails").and_then(Value::as_array);
+    let values = list.into_iter().flatten().filter_map(|e| e.get("value")).filter_map(Value::as_str);
+    let mut keys: Vec<String> = values.map(|v| fold(v).into_owned()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// The document that a stored row came from, as the client may change it. A derived displayName is left out.
+#[must_use]
+pub fn editable(row: &Row) -> Doc {
+    let mut doc = parsed(row);
+    if row.label_derived {
+        doc.remove("displayName");
+    }
+    doc
+}
+
+/// The stored document.
+#[must_use]
+pub fn parsed(row: &Row) -> Doc {
+    serde_json::from_str(&row.doc).unwrap_or_default()
+}
+
+/// The e-mail keys of a stored document.
+#[must_use]
+pub fn email_keys(doc: &Doc) -> Vec<String> {
+    emails(doc)
+}
+
+/// The document as filters see it: strings folded where case does not count, dateTimes as numbers, and nothing that has a
+/// column of its own.
+fn searchable(rt: &ResourceType, doc: &Doc) -> Doc {
+    let mut out = Map::new();
+    for (key, value) in doc {
+        if let Some(attr) = rt.attribute(key) {
+            if !has_column(rt, key) {
+                out.insert(key.clone(), search_value(attr, value));
+            }
+        } else if let (Some(schema), Value::Object(map)) = (rt.schema_of(key), value) {
+            let inner = map.iter().filter_map(|(k, v)| schema.attribute(k).map(|a| (k.clone(), search_value(a, v)))).collect();
+            out.insert(key.clone(), Value::Object(inner));
+        }
+    }
+    out
+}
+
+fn has_column(rt: &ResourceType, key: &str) -> bool {
+    matches!(key, "externalId" | "displayName") || (key == "userName" && rt.schema.id == USER_URN)
+}
+
+fn search_value(attr: &Attribute, value: &Value) -> Value {
+    match value {
+        Value::Array(list) => Value::Array(list.iter().map(|v| search_value(attr, v)).collect()),
+        Value::Object(map) => Value::Object(map.iter().filter_map(|(k, v)| attr.sub(k).map(|s| (k.clone(), search_value(s, v)))).collect()),
+        Value::String(s) => match attr.kind {
+            Kind::DateTime => date_time(s).map_or(Value::Null, |(ticks, _)| Value::from(ticks)),
+            Kind::String if !attr.case_exact => Value::from(fold(s)),
+            _ => value.clone(),
+        },
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,48 @@
+//! Recording what was tolerated: with the change itself, so that neither exists without the other.
+
+use super::Ctx;
+use crate::domain::{Tenant, new_id};
+use crate::error::Result;
+use crate::scim::dialect::Reading;
+use crate::store::notes::{self, Entry};
+use crate::store::{self, Conn};
+use serde_json::json;
+
+/// What is to be recorded of a request, if anything is.
+#[must_use]
+pub fn entry(ctx: &Ctx, reading: &Reading) -> Option<Entry> {
+    if reading.notes.is_empty() {
+        return None;
+    }
+    let list: Vec<_> = reading.notes.iter().map(|n| json!({"quirk": n.quirk.name(), "text": n.text})).collect();
+    Some(Entry {
+        id: new_id(),
+        token_id: ctx.token_id.to_string(),
+        request_id: ctx.request_id.clone(),
+        at: ctx.now,
+        method: ctx.method.to_owned(),
+        target: ctx.target.clone(),
+        provider: reading.evidence.as_ref().map(|e| e.provider.to_string()),
+        signal: reading.evidence.as_ref().map(|e| e.signal.to_owned()),
+        notes: serde_json::Value::Array(list).to_string(),
+    })
+}
+
+/// Records what fired, in the transaction under way.
+///
+/// # Errors
+/// When the database fails.
+pub fn record(conn: &mut Conn, ctx: &Ctx, reading: &Reading) -> Result<()> {
+    if let Some(entry) = entry(ctx, reading) {
+        notes::insert(conn, ctx.tenant_id(), &entry)?;
+    }
+    Ok(())
+}
+
+/// A tenant's latest entries, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(conn: &mut Conn, tenant: &Tenant, limit: i64) -> std::result::Result<Vec<Entry>, store::Error> {
+    notes::list(conn, tenant.id, limit)
+}

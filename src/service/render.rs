@@ -1,0 +1,215 @@
+//! What a client gets to see of a stored resource.
+
+use super::{Ctx, etag, mapping};
+use crate::error::Result;
+use crate::scim::schema::{ResourceKind, ResourceType};
+use crate::scim::value::write_time;
+use crate::scim::{ENTERPRISE_URN, Projection};
+use crate::store::members::{self, GroupOf, Member};
+use crate::store::{Conn, Kind, Row, resources};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// What a user shows of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extras {
+    pub groups: Vec<GroupOf>,
+    /// The name of the manager, when `manager.value` is the id of a user.
+    pub manager: Option<String>,
+}
+
+impl Extras {
+    /// Whether there is nothing to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.manager.is_none()
+    }
+}
+
+/// A resource, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub etag: String,
+    pub location: String,
+    pub json: String,
+}
+
+/// Members of a group that are read at a time.
+const MEMBERS_AT_A_TIME: i64 = 1000;
+
+/// Loads what one resource shows of others.
+///
+/// # Errors
+/// When the database fails.
+pub fn extras(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<Extras> {
+    if row.kind == Kind::Group {
+        return Ok(Extras::default());
+    }
+    let groups = members::groups_of(conn, ctx.tenant_id(), &[&row.id])?;
+    let manager = match &row.manager {
+        Some(id) => resources::user_labels(conn, ctx.tenant_id(), &[id])?.pop().map(|(_, label)| label),
+        None => None,
+    };
+    Ok(Extras { groups, manager })
+}
+
+/// Loads what the users of a page show of others, with one or two queries for all of them.
+///
+/// # Errors
+/// When the database fails.
+pub fn extras_of_page(conn: &mut Conn, ctx: &Ctx, rows: &[&Row]) -> Result<HashMap<String, Extras>> {
+    let users: Vec<&Row> = rows.iter().filter(|r| r.kind == Kind::User).copied().collect();
+    let ids: Vec<&str> = users.iter().map(|r| r.id.as_str()).collect();
+    let mut out: HashMap<String, Extras> = HashMap::new();
+    for g in members::groups_of(conn, ctx.tenant_id(), &ids)? {
+        out.entry(g.member.clone()).or_default().groups.push(g);
+    }
+    let mut managers: Vec<&str> = users.iter().filter_map(|r| r.manager.as_deref()).collect();
+    managers.sort_unstable();
+    managers.dedup();
+    let labels: HashMap<String, String> = resources::user_labels(conn, ctx.tenant_id(), &managers)?.into_iter().collect();
+    for user in users {
+        if let Some(label) = user.manager.as_ref().and_then(|m| labels.get(m)) {
+            out.entry(user.id.clone()).or_default().manager = Some(label.clone());
+        }
+    }
+    Ok(out)
+}
+
+/// Renders a resource. The members of a group are read here, a part at a time.
+///
+/// # Errors
+/// When the database fails.
+pub fn resource(conn: &mut Conn, ctx: &Ctx, row: &Row, extras: &Extras, projection: &Projection) -> Result<Rendered> {
+    let mut members = String::new();
+    if row.kind == Kind::Group && projection.shows("members") {
+        members = all_members(conn, ctx, row)?;
+    }
+    Ok(with_members(ctx, row, extras, projection, &members))
+}
+
+/// Renders a user, or a group whose members are already JSON.
+#[must_use]
+pub fn with_members(ctx: &Ctx, row: &Row, extras: &Extras, projection: &Projection, members: &str) -> Rendered {
+    let etag = etag::of(row, extras);
+    let location = location(ctx, row.kind, &row.id);
+    // `excludedAttributes=members`, which providers send with every group, needs no parsing either.
+    let plain = projection.is_default() || (row.kind == Kind::Group && projection.excludes_only("members"));
+    let json = if plain && extras.manager.is_none() {
+        spliced(ctx, row, extras, (&etag, &location), (row.kind == Kind::Group && projection.shows("members")).then_some(members))
+    } else {
+        projected(ctx, row, extras, (&etag, &location), projection, members)
+    };
+    Rendered { etag, location, json }
+}
+
+/// The URL of a resource.
+#[must_use]
+pub fn location(ctx: &Ctx, kind: Kind, id: &str) -> String {
+    let endpoint = if kind == Kind::User { "Users" } else { "Groups" };
+    format!("{}/{endpoint}/{id}", ctx.base)
+}
+
+/// The stored document is JSON already: id, groups, members and meta are put around it.
+fn spliced(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str), members: Option<&str>) -> String {
+    let inner = row.doc.strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default();
+    let room = row.doc.len() + members.map_or(0, str::len) + extras.groups.len() * 200 + 512;
+    let mut out = String::with_capacity(room);
+    let _ = write!(out, "{{\"id\":{},{inner}", quoted(&row.id));
+    if let Some(members) = members {
+        let _ = write!(out, ",\"members\":[{members}]");
+    }
+    if !extras.groups.is_empty() {
+        let _ = write!(out, ",\"groups\":{}", groups(ctx, extras));
+    }
+    let _ = write!(
+        out,
+        ",\"meta\":{{\"resourceType\":\"{}\",\"created\":\"{}\",\"lastModified\":\"{}\",\"location\":{},\"version\":{}}}}}",
+        type_name(row.kind),
+        write_time(row.created_at),
+        write_time(row.modified_at),
+        quoted(location),
+        quoted(etag)
+    );
+    out
+}
+
+fn projected(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str), projection: &Projection, members: &str) -> String {
+    let mut doc = Map::new();
+    doc.insert("id".to_owned(), Value::from(row.id.as_str()));
+    doc.extend(mapping::parsed(row));
+    if row.kind == Kind::Group && projection.shows("members") {
+        doc.insert("members".to_owned(), serde_json::from_str(&format!("[{members}]")).unwrap_or_default());
+    }
+    if !extras.groups.is_empty() {
+        doc.insert("groups".to_owned(), groups(ctx, extras));
+    }
+    show_manager(ctx, row, extras, &mut doc);
+    let meta = json!({
+        "resourceType": type_name(row.kind), "created": write_time(row.created_at),
+        "lastModified": write_time(row.modified_at), "location": location, "version": etag
+    });
+    doc.insert("meta".to_owned(), meta);
+    Value::Object(projection.apply(doc)).to_string()
+}
+
+fn show_manager(ctx: &Ctx, row: &Row, extras: &Extras, doc: &mut Map<String, Value>) {
+    let (Some(id), Some(label)) = (&row.manager, &extras.manager) else { return };
+    let manager = doc.get_mut(ENTERPRISE_URN).and_then(|e| e.get_mut("manager")).and_then(Value::as_object_mut);
+    if let Some(map) = manager {
+        map.insert("$ref".to_owned(), Value::from(location(ctx, Kind::User, id)));
+        map.insert("displayName".to_owned(), Value::from(label.as_str()));
+    }
+}
+
+fn groups(ctx: &Ctx, extras: &Extras) -> Value {
+    let list = extras.groups.iter().map(|g| {
+        json!({
+            "value": g.group, "$ref": location(ctx, Kind::Group, &g.group), "display": g.label,
+            "type": if g.direct { "direct" } else { "indirect" }
+        })
+    });
+    Value::Array(list.collect())
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    let kind = if kind == Kind::User { ResourceKind::User } else { ResourceKind::Group };
+    ResourceType::of(kind).name
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// The members of a group as the inside of a JSON array, held once.
+fn all_members(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<String> {
+    let mut out = String::with_capacity(usize::try_from(row.member_count).unwrap_or(0) * 190);
+    let mut after = String::new();
+    loop {
+        let page = members::page(conn, ctx.tenant_id(), &row.id, &after, MEMBERS_AT_A_TIME)?;
+        for m in &page {
+            write_member(&mut out, ctx, m);
+        }
+        match page.last() {
+            Some(last) if page.len() >= usize::try_from(MEMBERS_AT_A_TIME).unwrap_or(usize::MAX) => after.clone_from(&last.id),
+            _ => return Ok(out),
+        }
+    }
+}
+
+/// Appends one member to the inside of a JSON array.
+pub fn write_member(out: &mut String, ctx: &Ctx, m: &Member) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    let (endpoint, kind) = if m.kind == Kind::User { ("Users", "User") } else { ("Groups", "Group") };
+    let _ = write!(
+        out,
+        "{{\"value\":{},\"$ref\":\"{}/{endpoint}/{}\",\"type\":\"{kind}\",\"display\":{}}}",
+        quoted(&m.id),
+        ctx.base,
+        m.id,
+        quoted(&m.label)
+    );
+}

@@ -1,0 +1,159 @@
+//! Tokens: issued, listed and revoked by the operator; checked by [`super::auth`].
+
+use super::tenants::{Refused, named};
+use crate::domain::{Scopes, Tenant, Token, TokenKind, new_id};
+use crate::store::keys::{self, SigningKey};
+use crate::store::{self, Conn, tenants, tokens};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Begins every opaque token, so that scanners for leaked secrets can know it.
+pub const PREFIX: &str = "rbk_";
+/// `iss` and `aud` of the tokens that this server signs.
+const ISSUER: &str = "rollbook";
+const AUDIENCE: &str = "rollbook-scim";
+/// RFC 9068 §2.1.
+const TYPE: &str = "at+jwt";
+const ED25519: &str = "EdDSA";
+
+/// What a token is to be like.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub kind: TokenKind,
+    pub name: String,
+    pub scopes: Scopes,
+    /// Microseconds since the epoch.
+    pub expires_at: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    /// The tenant's name.
+    sub: String,
+    jti: String,
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    scope: String,
+}
+
+/// Issues a token: what is kept of it, and the token itself, which cannot be had again.
+///
+/// # Errors
+/// When there is no such tenant.
+pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(Token, String), Refused> {
+    let tenant = named(conn, tenant)?;
+    let id = new_id();
+    let secret = match order.kind {
+        TokenKind::Opaque => format!("{PREFIX}{}", random(32)),
+        TokenKind::Jwt => sign(&signing_key(conn, now)?, &tenant, &id, order, now)?,
+    };
+    let token = Token {
+        id,
+        tenant: tenant.id,
+        kind: order.kind,
+        name: order.name.clone(),
+        hash: hash(&secret),
+        scopes: order.scopes,
+        created_at: now,
+        expires_at: order.expires_at,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    tokens::insert(conn, &token)?;
+    Ok((token, secret))
+}
+
+/// A tenant's tokens, oldest first.
+///
+/// # Errors
+/// When there is no such tenant.
+pub fn list(conn: &mut Conn, tenant: &str) -> Result<Vec<Token>, Refused> {
+    let tenant = named(conn, tenant)?;
+    Ok(tokens::list(conn, tenant.id)?)
+}
+
+/// Revokes a token; every server notices within a second.
+///
+/// # Errors
+/// When there is no such tenant or no live token of that id.
+pub fn revoke(conn: &mut Conn, tenant: &str, id: &str, now: i64) -> Result<(), Refused> {
+    let tenant = named(conn, tenant)?;
+    if !tokens::revoke(conn, tenant.id, id, now)? {
+        return Err(Refused::NoToken { tenant: tenant.name, id: id.to_owned() });
+    }
+    Ok(tenants::bump_auth_epoch(conn)?)
+}
+
+/// Random bytes as base64url.
+#[must_use]
+pub fn random(bytes: usize) -> String {
+    let mut buffer = vec![0; bytes];
+    aws_lc_rs::rand::fill(&mut buffer).unwrap_or_else(|_| unreachable!("the system has no randomness"));
+    URL_SAFE_NO_PAD.encode(buffer)
+}
+
+/// The hexadecimal SHA-256 under which a token is kept.
+#[must_use]
+pub fn hash(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn signing_key(conn: &mut Conn, now: i64) -> Result<SigningKey, Refused> {
+    if let Some(key) = keys::signing_keys(conn)?.pop() {
+        return Ok(key);
+    }
+    let broken = |_| store::Error::Db("no signing key could be made".to_owned());
+    let pair = Ed25519KeyPair::generate().map_err(broken)?;
+    let private = pair.to_pkcs8v1().map_err(broken)?;
+    let key = SigningKey {
+        kid: new_id(),
+        algorithm: ED25519.to_owned(),
+        private_key: STANDARD.encode(private.as_ref()),
+        public_key: URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
+    };
+    keys::add_signing_key(conn, &key, now)?;
+    Ok(key)
+}
+
+fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) -> Result<String, Refused> {
+    let broken = |what: String| store::Error::Db(format!("the signing key {} cannot be used: {what}", key.kid));
+    let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;
+    let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: tenant.name.clone(),
+        jti: id.to_owned(),
+        iat: now / 1_000_000,
+        exp: order.expires_at.map(|t| t / 1_000_000),
+        scope: order.scopes.to_string(),
+    };
+    let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&der));
+    Ok(token.map_err(|e| broken(e.to_string()))?)
+}
+
+/// Whether a token is a JWT whose signature, type, issuer, audience and times hold. The algorithm comes from the key,
+/// never from the token.
+#[must_use]
+pub fn signature_holds(token: &str, keys: &[SigningKey], now: i64) -> bool {
+    let Ok(header) = jsonwebtoken::decode_header(token) else { return false };
+    let key = keys.iter().find(|k| Some(&k.kid) == header.kid.as_ref() && k.algorithm == ED25519);
+    let typed = header.typ.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(TYPE) || t.eq_ignore_ascii_case("application/at+jwt"));
+    let (Some(key), true) = (key, typed) else { return false };
+    let Ok(decoding) = DecodingKey::from_ed_components(&key.public_key) else { return false };
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["iss", "aud", "sub"]);
+    // Times are checked here, by the server's own clock.
+    rules.validate_exp = false;
+    let Ok(data) = jsonwebtoken::decode::<Claims>(token, &decoding, &rules) else { return false };
+    data.claims.exp.is_none_or(|exp| now < exp * 1_000_000)
+}

@@ -1,0 +1,153 @@
+//! Pages of resources. No filter, sort or page is ever evaluated by loading a tenant.
+
+use super::backend::{Conn, Dialect};
+use super::error::Error;
+use super::filter;
+use super::resources::{COLUMNS, Kind, Row, Tuple, Types};
+use super::sort::{Position, Sort};
+use super::sql::Sql;
+use crate::domain::TenantId;
+use crate::scim::schema::ResourceKind;
+use crate::scim::{Filter, ResourceType};
+use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+
+/// One kind of resource in a query, with the condition on it.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub kind: Kind,
+    pub filter: Option<Filter>,
+}
+
+/// What to list.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub parts: Vec<Part>,
+    pub sort: Option<Sort>,
+}
+
+/// Which rows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Window {
+    /// `skip` rows are left out. `total`, where it is known, lets a page near the end be read from there.
+    Offset { skip: i64, limit: i64, total: Option<i64> },
+    /// Those after a position, or the first ones.
+    After { last: Option<Position>, limit: i64 },
+}
+
+impl Query {
+    /// Whether every resource of the kinds is meant.
+    #[must_use]
+    pub fn is_unfiltered(&self) -> bool {
+        self.parts.iter().all(|p| p.filter.is_none())
+    }
+
+    fn condition(&self, tenant: TenantId, dialect: Dialect) -> Sql<'_> {
+        let mut out = Sql::new("r.tenant_id = ").big(tenant.0).sql(" AND ");
+        if let [only] = self.parts.as_slice() {
+            return only_part(out, only, tenant, dialect);
+        }
+        for (i, part) in self.parts.iter().enumerate() {
+            out = only_part(out.sql(if i == 0 { "((" } else { ") OR (" }), part, tenant, dialect);
+        }
+        out.sql("))")
+    }
+}
+
+fn only_part<'a>(head: Sql<'a>, part: &'a Part, tenant: TenantId, dialect: Dialect) -> Sql<'a> {
+    let head = head.sql("r.kind = ").small(part.kind.code());
+    match &part.filter {
+        Some(f) => head.sql(" AND ").and(filter::compile(f, resource_type(part.kind), tenant, dialect)),
+        None => head,
+    }
+}
+
+fn resource_type(kind: Kind) -> &'static ResourceType {
+    match kind {
+        Kind::User => ResourceType::of(ResourceKind::User),
+        Kind::Group => ResourceType::of(ResourceKind::Group),
+    }
+}
+
+/// How many resources match; for a query with a filter.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(conn: &mut Conn, tenant: TenantId, query: &Query) -> Result<i64, Error> {
+    let rows: Vec<i64> = Sql::new("SELECT count(*) FROM resources r WHERE ")
+        .and(query.condition(tenant, conn.dialect()))
+        .uncached()
+        .load::<BigInt, _>(conn)?;
+    Ok(rows.first().copied().unwrap_or(0))
+}
+
+/// One page, each row with its position.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, query: &Query, window: &Window) -> Result<Vec<(Row, Position)>, Error> {
+    let sql = statement(tenant, query, window, conn.dialect());
+    type Keyed = (SmallInt, Text, BigInt, BigInt, BigInt, BigInt, Nullable<Text>, Text, Bool, Text, Nullable<Text>);
+    if query.sort.is_none() {
+        let rows: Vec<Tuple> = sql.load::<Types, _>(conn)?;
+        return Ok(rows.into_iter().map(|t| placed(t, None)).collect());
+    }
+    type Wide = (i16, String, i64, i64, i64, i64, Option<String>, String, bool, String, Option<String>);
+    let rows: Vec<Wide> = sql.load::<Keyed, _>(conn)?;
+    Ok(rows.into_iter().map(|(a, b, c, d, e, f, g, h, i, j, key)| placed((a, b, c, d, e, f, g, h, i, j), key)).collect())
+}
+
+fn placed(tuple: Tuple, key: Option<String>) -> (Row, Position) {
+    let position = Position { kind: tuple.0, id: tuple.1.clone(), key };
+    (Row::from(tuple), position)
+}
+
+/// The statement of a page.
+#[must_use]
+pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dialect: Dialect) -> Sql<'a> {
+    let mut head = Sql::new("SELECT ").sql(COLUMNS);
+    if let Some(sort) = &query.sort {
+        head = head.sql(", CAST(").made(sort.key(dialect)).sql(" AS TEXT)");
+    }
+    let head = head.sql(" FROM resources r WHERE ");
+    let everything = (window, query.parts.as_slice(), &query.sort);
+    if let (Window::Offset { skip, limit, total: Some(total) }, [Part { kind, filter: None }], None) = everything {
+        return by_rank(head, tenant, *kind, (*skip, *limit, *total));
+    }
+    let cacheable = query.parts.iter().all(|p| p.filter.is_none());
+    let mut out = head.and(query.condition(tenant, dialect));
+    if let Window::After { last: Some(last), .. } = window {
+        out = out.sql(" AND ").and(match &query.sort {
+            Some(sort) => sort.after(last, dialect),
+            None => Sql::new("(r.kind, r.id) > (").small(last.kind).sql(", ").text(last.id.as_str()).sql(")"),
+        });
+    }
+    out = match &query.sort {
+        Some(sort) => out.sql(" ORDER BY ").made(sort.order_by(dialect)),
+        None => out.sql(" ORDER BY r.kind, r.id"),
+    };
+    let out = match window {
+        Window::Offset { skip, limit, .. } => out.sql(" LIMIT ").big(*limit).sql(" OFFSET ").big(*skip),
+        Window::After { limit, .. } => out.sql(" LIMIT ").big(*limit),
+    };
+    if cacheable && query.sort.is_none() { out } else { out.uncached() }
+}
+
+/// A page of everything: the ids come from the index alone, counted from whichever end is nearer.
+fn by_rank<'a>(head: Sql<'a>, tenant: TenantId, kind: Kind, (skip, limit, total): (i64, i64, i64)) -> Sql<'a> {
+    let limit = limit.min(total - skip).max(0);
+    let from_end = (total - skip - limit).max(0);
+    let (order, offset) = if skip <= from_end { (" ORDER BY p.id LIMIT ", skip) } else { (" ORDER BY p.id DESC LIMIT ", from_end) };
+    head.sql("r.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND r.kind = ")
+        .small(kind.code())
+        .sql(" AND r.id IN (SELECT p.id FROM resources p WHERE p.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND p.kind = ")
+        .small(kind.code())
+        .sql(order)
+        .big(limit)
+        .sql(" OFFSET ")
+        .big(offset)
+        .sql(") ORDER BY r.id")
+}

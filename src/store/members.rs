@@ -1,0 +1,165 @@
+//! Group membership as rows: a change touches the members that change and no others.
+
+use super::backend::Conn;
+use super::error::Error;
+use super::filter;
+use super::resources::Kind;
+use super::sql::Sql;
+use crate::domain::TenantId;
+use crate::scim::Filter;
+use diesel::sql_types::{BigInt, SmallInt, Text};
+
+const CHUNK: usize = 300;
+
+/// Adds members; the number of those that were not there.
+///
+/// # Errors
+/// When the database fails.
+pub fn add(conn: &mut Conn, tenant: TenantId, group: &str, members: &[(String, Kind)]) -> Result<usize, Error> {
+    let mut added = 0;
+    for part in members.chunks(CHUNK) {
+        let mut sql = Sql::new("INSERT INTO group_members (tenant_id, group_id, member_id, member_kind) VALUES ");
+        for (i, (id, kind)) in part.iter().enumerate() {
+            sql = sql.sql(if i == 0 { "(" } else { ", (" });
+            sql = sql.big(tenant.0).sql(", ").text(group).sql(", ").text(id.as_str()).sql(", ").small(kind.code()).sql(")");
+        }
+        let sql = sql.sql(" ON CONFLICT DO NOTHING");
+        added += if part.len() > 1 { sql.uncached() } else { sql }.run(conn)?;
+    }
+    Ok(added)
+}
+
+/// Removes members; the number of those that were there.
+///
+/// # Errors
+/// When the database fails.
+pub fn remove(conn: &mut Conn, tenant: TenantId, group: &str, members: &[&str]) -> Result<usize, Error> {
+    let mut removed = 0;
+    for part in members.chunks(CHUNK) {
+        removed += of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group)
+            .sql(" AND member_id IN (")
+            .texts(part)
+            .sql(")")
+            .run(conn)?;
+    }
+    Ok(removed)
+}
+
+fn of_group<'a>(head: &'static str, tenant: TenantId, group: &'a str) -> Sql<'a> {
+    Sql::new(head).big(tenant.0).sql(" AND group_id = ").text(group)
+}
+
+/// Removes all members; how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn clear(conn: &mut Conn, tenant: TenantId, group: &str) -> Result<usize, Error> {
+    of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group).run(conn)
+}
+
+/// Removes one member from every group.
+///
+/// # Errors
+/// When the database fails.
+pub fn leave_all(conn: &mut Conn, tenant: TenantId, member: &str) -> Result<usize, Error> {
+    Sql::new("DELETE FROM group_members WHERE tenant_id = ").big(tenant.0).sql(" AND member_id = ").text(member).run(conn)
+}
+
+/// The ids of all members.
+///
+/// # Errors
+/// When the database fails.
+pub fn ids(conn: &mut Conn, tenant: TenantId, group: &str) -> Result<Vec<String>, Error> {
+    of_group("SELECT member_id FROM group_members WHERE tenant_id = ", tenant, group).load::<Text, _>(conn)
+}
+
+/// The ids of the members that satisfy a filter on their own sub-attributes.
+///
+/// # Errors
+/// When the database fails.
+pub fn ids_where(conn: &mut Conn, tenant: TenantId, group: &str, condition: &Filter) -> Result<Vec<String>, Error> {
+    let test = filter::on_member(condition, conn.dialect());
+    Sql::new("SELECT m.member_id FROM group_members m JOIN resources e ON e.tenant_id = m.tenant_id AND e.kind = m.member_kind AND e.id = m.member_id WHERE m.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND m.group_id = ")
+        .text(group)
+        .sql(" AND ")
+        .and(test)
+        .uncached()
+        .load::<Text, _>(conn)
+}
+
+/// A member as a group shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    pub kind: Kind,
+    pub label: String,
+}
+
+/// The next members of a group in the order of their ids, after `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, group: &str, after: &str, limit: i64) -> Result<Vec<Member>, Error> {
+    let rows: Vec<(String, i16, String)> = Sql::new("SELECT m.member_id, m.member_kind, e.label FROM group_members m JOIN resources e ON e.tenant_id = m.tenant_id AND e.kind = m.member_kind AND e.id = m.member_id WHERE m.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND m.group_id = ")
+        .text(group)
+        .sql(" AND m.member_id > ")
+        .text(after)
+        .sql(" ORDER BY m.member_id LIMIT ")
+        .big(limit)
+        .load::<(Text, SmallInt, Text), _>(conn)?;
+    Ok(rows.into_iter().map(|(id, kind, label)| Member { id, kind: Kind::of(kind), label }).collect())
+}
+
+/// All members of several groups, by group.
+///
+/// # Errors
+/// When the database fails.
+pub fn of_groups(conn: &mut Conn, tenant: TenantId, groups: &[&str]) -> Result<Vec<(String, Member)>, Error> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, String, i16, String)> = Sql::new("SELECT m.group_id, m.member_id, m.member_kind, e.label FROM group_members m JOIN resources e ON e.tenant_id = m.tenant_id AND e.kind = m.member_kind AND e.id = m.member_id WHERE m.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND m.group_id IN (")
+        .texts(groups)
+        .sql(") ORDER BY m.group_id, m.member_id")
+        .load::<(Text, Text, SmallInt, Text), _>(conn)?;
+    Ok(rows.into_iter().map(|(group, id, kind, label)| (group, Member { id, kind: Kind::of(kind), label })).collect())
+}
+
+/// A group as a member shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupOf {
+    pub member: String,
+    pub group: String,
+    /// Whether the member is in the group itself, not by way of another group.
+    pub direct: bool,
+    pub label: String,
+}
+
+/// The groups of users, direct and indirect, in the order of member and group. Cycles of groups are harmless.
+///
+/// # Errors
+/// When the database fails.
+pub fn groups_of(conn: &mut Conn, tenant: TenantId, users: &[&str]) -> Result<Vec<GroupOf>, Error> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(String, String, i64, String)> = Sql::new(
+        "WITH RECURSIVE up (member, grp, direct) AS (SELECT member_id, group_id, 1 FROM group_members WHERE tenant_id = ",
+    )
+    .big(tenant.0)
+    .sql(" AND member_id IN (")
+    .texts(users)
+    .sql(") UNION SELECT up.member, g.group_id, 0 FROM up JOIN group_members g ON g.member_id = up.grp AND g.tenant_id = ")
+    .big(tenant.0)
+    .sql(") SELECT up.member, up.grp, CAST(MAX(up.direct) AS BIGINT), r.label FROM up JOIN resources r ON r.kind = 2 AND r.id = up.grp AND r.tenant_id = ")
+    .big(tenant.0)
+    .sql(" GROUP BY up.member, up.grp, r.label ORDER BY up.member, up.grp")
+    .load::<(Text, Text, BigInt, Text), _>(conn)?;
+    Ok(rows.into_iter().map(|(member, group, direct, label)| GroupOf { member, group, direct: direct == 1, label }).collect())
+}

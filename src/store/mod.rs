@@ -1,0 +1,25 @@
+//! SQL. The only place that names diesel.
+//!
+//! Plain functions on a connection; every one of them takes the tenant. Two databases, chosen by URL, differ in
+//! [`backend`] only.
+
+pub mod backend;
+pub mod counts;
+pub mod emails;
+pub mod error;
+pub mod filter;
+pub mod keys;
+pub mod list;
+pub mod members;
+pub mod notes;
+pub mod resources;
+pub mod schema;
+pub mod sort;
+pub mod sql;
+pub mod tenants;
+pub mod tokens;
+pub mod writer;
+
+pub use backend::{Conn, Database, Dialect};
+pub use error::{Error, Field};
+pub use resources::{Kind, Record, Row};

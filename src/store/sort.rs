@@ -1,0 +1,123 @@
+//! Orders (RFC 7644 §3.4.2.3) as SQL: absent values last when ascending, first when descending, ties broken by id.
+
+use super::backend::Dialect;
+use super::resources::Kind;
+use super::sql::Sql;
+use crate::scim::path::AttrRef;
+use crate::scim::schema::Kind as Type;
+use crate::scim::value::TICKS_PER_MICRO;
+
+/// What to sort by: the attribute for each kind of resource that has it.
+#[derive(Debug, Clone)]
+pub struct Sort {
+    pub by: Vec<(Kind, AttrRef)>,
+    pub descending: bool,
+}
+
+/// The last row of a page, from which the next one goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    pub kind: i16,
+    pub id: String,
+    /// The sort key as text; `None` when the row has no value or nothing is sorted by.
+    pub key: Option<String>,
+}
+
+impl Sort {
+    /// The sort key of a row.
+    pub(super) fn key(&self, dialect: Dialect) -> String {
+        let mut cases = self.by.iter().map(|(kind, attr)| (kind.code(), expression(attr, dialect)));
+        match (cases.next(), cases.next()) {
+            (Some((_, only)), None) => only,
+            (Some((a, x)), Some((b, y))) => format!("(CASE r.kind WHEN {a} THEN {x} WHEN {b} THEN {y} END)"),
+            (None, _) => "NULL".to_owned(),
+        }
+    }
+
+    fn is_number(&self) -> bool {
+        self.by.first().is_some_and(|(_, a)| matches!(a.leaf().kind, Type::Boolean | Type::Integer | Type::DateTime))
+    }
+
+    pub(super) fn order_by(&self, dialect: Dialect) -> String {
+        let key = self.key(dialect);
+        if self.descending {
+            return format!("({key} IS NULL) DESC, {key} DESC, r.kind, r.id");
+        }
+        format!("({key} IS NULL), {key}, r.kind, r.id")
+    }
+
+    /// The condition that a row comes after `last`.
+    pub(super) fn after<'a>(&self, last: &'a Position, dialect: Dialect) -> Sql<'a> {
+        let key = self.key(dialect);
+        let tie = || Sql::new("(r.kind, r.id) > (").small(last.kind).sql(", ").text(last.id.as_str()).sql(")");
+        let Some(text) = &last.key else {
+            let nulls = Sql::new("((").made(key.clone()).sql(" IS NULL AND ").and(tie()).sql(")");
+            return if self.descending { nulls.sql(" OR ").made(key).sql(" IS NOT NULL)") } else { nulls.sql(")") };
+        };
+        let bind = |sql: Sql<'a>| match text.parse() {
+            Ok(number) if self.is_number() => sql.big(number),
+            _ => sql.text(text.as_str()),
+        };
+        let beyond = if self.descending { " < " } else { " > " };
+        let mut out = bind(Sql::new("(").made(key.clone()).sql(beyond));
+        out = bind(out.sql(" OR (").made(key.clone()).sql(" = ")).sql(" AND ").and(tie()).sql(")");
+        if self.descending { out.sql(")") } else { out.sql(" OR ").made(key).sql(" IS NULL)") }
+    }
+}
+
+/// The value that a resource is sorted by: of a multi-valued attribute the primary element's, else the first one's.
+fn expression(attr: &AttrRef, dialect: Dialect) -> String {
+    if let Some(column) = column(attr) {
+        return column;
+    }
+    let names: Vec<&str> = attr.extension.as_ref().map(|e| e.id.as_str()).into_iter().chain([attr.attr.name.as_str()]).collect();
+    match dialect {
+        Dialect::Sqlite => sqlite(attr, &names),
+        Dialect::Postgres => postgres(attr, &names),
+    }
+}
+
+fn column(attr: &AttrRef) -> Option<String> {
+    if attr.extension.is_some() {
+        return None;
+    }
+    Some(match (attr.attr.name.as_str(), attr.sub_name()) {
+        ("id", _) => "r.id".to_owned(),
+        ("userName", _) => "r.unique_key".to_owned(),
+        ("externalId", _) => "r.external_id".to_owned(),
+        ("displayName", _) => "r.display_key".to_owned(),
+        ("meta", "created") => format!("(r.created_at * {TICKS_PER_MICRO})"),
+        ("meta", "lastModified") => format!("(r.modified_at * {TICKS_PER_MICRO})"),
+        _ => return None,
+    })
+}
+
+fn sqlite(attr: &AttrRef, names: &[&str]) -> String {
+    let path: String = names.iter().map(|n| format!(".\"{n}\"")).collect();
+    let sub = attr.sub.as_ref().map(|s| format!(".\"{}\"", s.name)).unwrap_or_default();
+    if !attr.attr.multi_valued {
+        return format!("json_extract(r.fdoc, '${path}{sub}')");
+    }
+    format!(
+        "COALESCE((SELECT json_extract(x.value, '${sub}') FROM json_each(r.fdoc, '${path}') x WHERE json_extract(x.value, '$.primary') = 1 LIMIT 1), \
+         json_extract(r.fdoc, '${path}[0]{sub}'))"
+    )
+}
+
+fn postgres(attr: &AttrRef, names: &[&str]) -> String {
+    let path: String = names.iter().map(|n| format!(" -> '{n}'")).collect();
+    let cast = match attr.leaf().kind {
+        Type::Boolean => "::boolean::int::bigint",
+        Type::Integer | Type::DateTime => "::bigint",
+        Type::Decimal => "::float8",
+        Type::String | Type::Reference | Type::Binary | Type::Complex => " COLLATE \"C\"",
+    };
+    let sub = attr.sub.as_ref().map_or_else(|| " #>> '{}'".to_owned(), |s| format!(" ->> '{}'", s.name));
+    if !attr.attr.multi_valued {
+        return format!("((r.fdoc{path}{sub}){cast})");
+    }
+    format!(
+        "((COALESCE((SELECT x.value{sub} FROM jsonb_array_elements(r.fdoc{path}) x(value) WHERE (x.value ->> 'primary')::boolean LIMIT 1), \
+         r.fdoc{path} -> 0{sub})){cast})"
+    )
+}

@@ -1,0 +1,79 @@
+//! Tenants.
+
+use super::backend::Conn;
+use super::counts;
+use super::error::Error;
+use super::schema::tenants;
+use super::sql::Sql;
+use crate::domain::{Idp, Tenant, TenantId};
+use diesel::prelude::*;
+
+type Tuple = (i64, String, String, bool, i64);
+
+fn tenant((id, name, idp, unique_group_names, created_at): Tuple) -> Result<Tenant, Error> {
+    let idp: Idp = idp.parse().map_err(Error::Db)?;
+    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at })
+}
+
+/// Adds a tenant.
+///
+/// # Errors
+/// [`Error::Duplicate`] when the name is taken.
+pub fn insert(conn: &mut Conn, name: &str, idp: Idp, unique_group_names: bool, now: i64) -> Result<Tenant, Error> {
+    let id: i64 = diesel::insert_into(tenants::table)
+        .values((
+            tenants::name.eq(name),
+            tenants::idp.eq(idp.as_str()),
+            tenants::unique_group_names.eq(unique_group_names),
+            tenants::created_at.eq(now),
+        ))
+        .returning(tenants::id)
+        .get_result(conn)?;
+    counts::create(conn, TenantId(id))?;
+    Ok(Tenant { id: TenantId(id), name: name.to_owned(), idp, unique_group_names, created_at: now })
+}
+
+/// The tenant of that name.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(conn: &mut Conn, name: &str) -> Result<Option<Tenant>, Error> {
+    let row: Option<Tuple> = tenants::table.filter(tenants::name.eq(name)).first(conn).optional()?;
+    row.map(tenant).transpose()
+}
+
+/// All tenants, by name.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(conn: &mut Conn) -> Result<Vec<Tenant>, Error> {
+    let rows: Vec<Tuple> = tenants::table.order(tenants::name).load(conn)?;
+    rows.into_iter().map(tenant).collect()
+}
+
+/// The tenant behind an id.
+///
+/// # Errors
+/// When the database fails.
+pub fn get(conn: &mut Conn, id: TenantId) -> Result<Option<Tenant>, Error> {
+    let row: Option<Tuple> = tenants::table.find(id.0).first(conn).optional()?;
+    row.map(tenant).transpose()
+}
+
+/// Counts up the number that tells every server to forget what it knows of tokens and tenants.
+///
+/// # Errors
+/// When the database fails.
+pub fn bump_auth_epoch(conn: &mut Conn) -> Result<(), Error> {
+    Sql::new("UPDATE auth_epoch SET epoch = epoch + 1 WHERE id = 1").run(conn)?;
+    Ok(())
+}
+
+/// The present number.
+///
+/// # Errors
+/// When the database fails.
+pub fn auth_epoch(conn: &mut Conn) -> Result<i64, Error> {
+    let rows: Vec<i64> = Sql::new("SELECT epoch FROM auth_epoch WHERE id = 1").load::<diesel::sql_types::BigInt, _>(conn)?;
+    rows.first().copied().ok_or_else(|| Error::Db("auth_epoch has no row".to_owned()))
+}
