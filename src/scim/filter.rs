@@ -8,7 +8,7 @@ use super::error::{Error, shown};
 use super::parse::{self, Expr, Limits, Literal, Op};
 use super::path::{self, AttrRef, Target};
 use super::schema::{Attribute, Kind, ResourceType, Returned};
-use super::value::{date_time, fold};
+use super::value::{DateForm, date_time, fold};
 use std::sync::Arc;
 
 /// A resolved filter.
@@ -94,6 +94,8 @@ fn node(expr: &Expr, scope: Scope<'_>, reading: &mut Reading) -> Result<Node, Er
         Expr::Present(name) => scope.find(name, reading)?.map_or(Node::Never, Node::Present),
         Expr::Compare(name, op, literal) => match scope.find(name, reading)? {
             Some(attr) => compare(attr, *op, literal, reading)?,
+            // What is not there equals null.
+            None if *op == Op::Eq && *literal == Literal::Null => Node::Not(Box::new(Node::Never)),
             None => Node::Never,
         },
         Expr::Element(name, inner) => element(name, inner, scope, reading)?,
@@ -199,6 +201,7 @@ fn typed(attr: &AttrRef, literal: &Literal, reading: &mut Reading) -> Result<Lit
         (Kind::Boolean, Literal::String(s)) => bool_word(s).map(Lit::Bool),
         (Kind::String | Kind::Reference, Literal::Number(n)) => Some(string(leaf, &n.to_string())),
         (Kind::String | Kind::Reference, Literal::Bool(b)) => Some(string(leaf, &b.to_string())),
+        (Kind::DateTime, Literal::String(s)) => date_time(s).map(|(t, _)| Lit::Time(t, s.clone())),
         (Kind::Integer, Literal::String(s)) => s.parse().ok().map(Lit::Int),
         (Kind::Decimal, Literal::String(s)) => s.parse().ok().map(Lit::Decimal),
         _ => None,
@@ -215,7 +218,9 @@ fn exactly(leaf: &Arc<Attribute>, literal: &Literal) -> Option<Lit> {
         (Kind::Boolean, Literal::Bool(b)) => Some(Lit::Bool(*b)),
         (Kind::Integer, Literal::Number(n)) => n.as_i64().map(Lit::Int),
         (Kind::Decimal, Literal::Number(n)) => n.as_f64().map(Lit::Decimal),
-        (Kind::DateTime, Literal::String(s)) => date_time(s).map(|(t, _)| Lit::Time(t, s.clone())),
+        (Kind::DateTime, Literal::String(s)) => {
+            date_time(s).filter(|(_, form)| *form == DateForm::Exact).map(|(t, _)| Lit::Time(t, s.clone()))
+        }
         _ => None,
     }
 }

@@ -92,7 +92,12 @@ pub fn path(text: &str, limits: Limits, reading: &mut Reading) -> Result<Path, E
     let mut p = Parser { text, at: 0, depth: limits.depth, reading };
     let bad = || Error::path(format!("\"{}\" is not a path", shown(text)));
     let name = p.name().map_err(|_| bad())?;
-    let filter = if p.eat('[') { Some(p.bracket()?) } else { None };
+    let filter = match p.eat('[') {
+        // An index, or no end: no filter at all.
+        true if !p.rest().contains(']') || p.rest().starts_with(|c: char| c.is_ascii_digit()) => return Err(bad()),
+        true => Some(p.bracket()?),
+        false => None,
+    };
     let sub = if filter.is_some() && p.eat('.') { Some(p.name().map_err(|_| bad())?) } else { None };
     if p.at < text.len() {
         return Err(bad());

@@ -372,15 +372,13 @@ fn write_list(holder: &mut Doc, verb: Verb, attr: &Attribute, name: &str, value:
     Ok(())
 }
 
-/// Equal in every sub-attribute that the client can set.
-fn same_element(attr: &Attribute, a: &Value, b: &Value) -> bool {
-    if !attr.is_complex() {
-        return a == b;
-    }
-    attr.sub_attributes.iter().filter(|s| !s.is_read_only()).all(|s| {
-        let unset = Value::Bool(false);
-        let read = |v: &Value| v.get(&s.name).filter(|v| **v != unset).cloned();
-        read(a) == read(b)
+/// Whether an element has everything that a given one says, as far as clients can set it.
+fn same_element(attr: &Attribute, present: &Value, given: &Value) -> bool {
+    let Some(given_map) = given.as_object().filter(|_| attr.is_complex()) else { return present == given };
+    given_map.iter().all(|(key, value)| {
+        let computed = attr.sub(key).is_none_or(|s| s.is_read_only());
+        let absent_primary = key == "primary" && *value == Value::Bool(false) && present.get(key).is_none();
+        computed || absent_primary || present.get(key) == Some(value)
     })
 }
 

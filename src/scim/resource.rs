@@ -97,9 +97,9 @@ fn check_declared(rt: &ResourceType, doc: &Map<String, Value>, declared: Option<
         return Err(Error::syntax(format!("schemas must contain {base}")));
     }
     for ext in rt.extensions.iter().filter(|e| doc.contains_key(&e.id)) {
-        if !declared.is_some_and(|d| d.contains(&ext.id)) {
-            // RFC 7643 leaves this open; the data says enough.
-            reading.allow(Quirk::UndeclaredExtension, || format!("schemas: {} added, because there is data for it", ext.id));
+        let named = declared.is_some_and(|d| d.contains(&ext.id));
+        if !named && !reading.allow(Quirk::UndeclaredExtension, || format!("schemas: {} added, because there is data for it", ext.id)) {
+            return Err(Error::syntax(format!("there is data for {}, which schemas does not name", ext.id)));
         }
     }
     Ok(())
@@ -269,7 +269,10 @@ fn complex(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) ->
         }
         other => return Err(Error::value(format!("{name} is {}; an object is expected", kind_name(&other)))),
     };
-    let out = sub_attributes(attr, name, map, reading)?;
+    let mut out = sub_attributes(attr, name, map, reading)?;
+    if is_reference(attr) {
+        settle_reference(&mut out);
+    }
     if is_reference(attr) && out.get("value") == Some(&Value::from("")) {
         if !reading.allow(Quirk::EmptyReference, || format!("{name}: an empty value read as none")) {
             return Err(Error::value(format!("{name}.value must not be empty")));
@@ -282,6 +285,13 @@ fn complex(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) ->
 /// Singular, with a `value` that holds an id: `manager`.
 fn is_reference(attr: &Attribute) -> bool {
     !attr.multi_valued && attr.sub("$ref").is_some()
+}
+
+/// The id says everything; `$ref` is shown when it leads to a user.
+fn settle_reference(out: &mut Map<String, Value>) {
+    let Some(Value::String(url)) = out.remove("$ref") else { return };
+    let id = url.trim_end_matches('/').rsplit('/').next().unwrap_or(&url).to_owned();
+    out.entry("value").or_insert(Value::String(id));
 }
 
 /// Reads the members of a complex value, nulls left out.

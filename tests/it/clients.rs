@@ -64,12 +64,8 @@ impl Reply {
 
 impl Client {
     pub fn new(base: &str, token: Option<&str>, tenant: &str) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .build()
-            .new_agent();
+        let agent =
+            ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).max_redirects(0).build().new_agent();
         Self { agent, base: base.into(), token: token.map(str::to_owned), tenant: tenant.into() }
     }
 

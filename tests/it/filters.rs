@@ -92,7 +92,12 @@ fn run(db: Db) {
             };
             let expected = case.matching.clone().ok_or_else(|| case.error.clone().unwrap());
             if outcome != expected {
-                failures.push(format!("{dialect} {} {}: {outcome:?}, expected {expected:?} {}", case.kind, case.filter, if reply.status == 200 { "" } else { &reply.text }));
+                failures.push(format!(
+                    "{dialect} {} {}: {outcome:?}, expected {expected:?} {}",
+                    case.kind,
+                    case.filter,
+                    if reply.status == 200 { "" } else { &reply.text }
+                ));
             }
         }
     }
@@ -128,7 +133,8 @@ fn memory() {
         for case in corpus.case.iter().filter(|c| c.dialect == dialect) {
             let mut reading = Reading::of(declared);
             let outcome = evaluate(&filled(&case.filter, &ids), &case.kind, &docs, &mut reading);
-            let outcome = outcome.map(|set| set.iter().map(|i| ids.iter().find(|(_, v)| *v == i).unwrap().0.clone()).collect::<BTreeSet<_>>());
+            let outcome =
+                outcome.map(|set| set.iter().map(|i| ids.iter().find(|(_, v)| *v == i).unwrap().0.clone()).collect::<BTreeSet<_>>());
             let expected = case.matching.clone().ok_or_else(|| case.error.clone().unwrap());
             if outcome != expected {
                 failures.push(format!("{} {}: {outcome:?}, expected {expected:?}", case.kind, case.filter));

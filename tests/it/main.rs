@@ -7,6 +7,21 @@
 #[macro_use]
 mod harness;
 mod clients;
+mod access;
+mod architecture;
+mod catalogue;
+mod command_line;
+mod concurrency;
+mod discovery;
 mod filters;
+mod groups;
+mod isolation;
+mod limits;
+mod oracle;
+mod paging;
 mod patches;
+mod plans;
+mod protocol;
 mod requests;
+mod tokens;
+mod users;

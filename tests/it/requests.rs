@@ -80,7 +80,8 @@ fn run(server: &Server, client: &Client, step: &Value, saved: &mut BTreeMap<Stri
     }
     for (name, pointer) in step["save"].as_object().into_iter().flatten() {
         let body = reply.json();
-        let value = body.pointer(pointer.as_str().unwrap()).and_then(Value::as_str).ok_or_else(|| format!("nothing to save at {pointer}"))?;
+        let value =
+            body.pointer(pointer.as_str().unwrap()).and_then(Value::as_str).ok_or_else(|| format!("nothing to save at {pointer}"))?;
         saved.insert(name.clone(), value.to_owned());
     }
     Ok(())
@@ -155,7 +156,13 @@ pub fn subset(want: &Value, have: &Value, at: &str) -> Result<(), String> {
         (Value::Object(w), Value::Object(h)) => {
             w.iter().try_for_each(|(k, v)| subset(v, h.get(k).unwrap_or(&Value::Null), &format!("{at}/{k}")))
         }
-        (Value::Array(w), Value::Array(h)) if w.len() == h.len() => if pairing(w, h) { Ok(()) } else { wrong() },
+        (Value::Array(w), Value::Array(h)) if w.len() == h.len() => {
+            if pairing(w, h) {
+                Ok(())
+            } else {
+                wrong()
+            }
+        }
         (w, h) if w == h => Ok(()),
         _ => wrong(),
     }
