@@ -4,26 +4,37 @@ use crate::domain::Tenant;
 use crate::scim::resource::set_schemas;
 use crate::scim::schema::{Attribute, Kind, ResourceKind, ResourceType};
 use crate::scim::value::{date_time, fold};
-use crate::scim::{ENTERPRISE_URN, USER_URN};
+use crate::scim::{self, ENTERPRISE_URN, USER_URN};
 use crate::store::{Record, Row};
 use serde_json::{Map, Value};
 
 type Doc = Map<String, Value>;
 
+/// Whether a resource that was given no displayName shows one made of its other names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    Derive,
+    /// The client took the displayName away.
+    AsGiven,
+}
+
 /// Turns a canonical document into what is stored.
-#[must_use]
-pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc) -> Record {
+///
+/// # Errors
+/// 400 `invalidValue` for a name that is too long to be indexed.
+pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) -> Result<Record, scim::Error> {
+    check_lengths(&doc)?;
     let given = doc.get("displayName").and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned);
-    let label_derived = given.is_none();
+    let label_derived = given.is_none() && naming == Naming::Derive;
     let label = given.unwrap_or_else(|| derived_name(&doc));
     if label_derived {
         doc.insert("displayName".to_owned(), Value::from(label.as_str()));
     }
     set_schemas(rt, &mut doc);
     let text = |key: &str| doc.get(key).and_then(Value::as_str);
-    Record {
+    Ok(Record {
         unique_key: unique_key(rt.kind, tenant, text("userName").unwrap_or_default(), &label),
-        display_key: Some(fold(&label).into_owned()),
+        display_key: text("displayName").map(|name| fold(name).into_owned()),
         external_id: text("externalId").map(str::to_owned),
         manager: manager(&doc).map(str::to_owned),
         label_derived,
@@ -31,7 +42,19 @@ pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc) -> Record {
         emails: emails(&doc),
         doc: to_text(&doc),
         label,
+    })
+}
+
+/// Values that have an index must fit into a page of it.
+fn check_lengths(doc: &Doc) -> Result<(), scim::Error> {
+    const MOST: usize = 1000;
+    let too_long = |name: &str| Err(scim::Error::value(format!("{name} is longer than {MOST} bytes")));
+    for name in ["userName", "displayName", "externalId"] {
+        if doc.get(name).and_then(Value::as_str).is_some_and(|s| s.len() > MOST) {
+            return too_long(name);
+        }
     }
+    if emails(doc).iter().any(|e| e.len() > MOST) { too_long("emails.value") } else { Ok(()) }
 }
 
 fn to_text(doc: &Doc) -> String {

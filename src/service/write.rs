@@ -4,9 +4,10 @@
 
 use super::etag::{self, Conditions};
 use super::groups::{self, Moved};
+use super::mapping::{self, Naming};
 use super::read::found;
 use super::render::{self, Extras};
-use super::{Ctx, kind_of, mapping, notes};
+use super::{Ctx, kind_of, notes};
 use crate::domain::new_id;
 use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
@@ -77,7 +78,7 @@ pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) ->
     let kind = kind_of(rt.kind);
     let mut doc = wanted.doc.clone();
     default_active(rt, &mut doc, Value::Bool(true));
-    let record = mapping::record(rt, &ctx.tenant, doc);
+    let record = mapping::record(rt, &ctx.tenant, doc, Naming::Derive)?;
     let id = new_id();
     resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(|e| taken(e, rt))?;
     emails::add(conn, ctx.tenant_id(), &id, &record.emails)?;
@@ -137,15 +138,13 @@ pub fn replace(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, wanted: 
     let present = load(conn, ctx, rt, id, conditions)?;
     let mut doc = wanted.doc.clone();
     let old = mapping::editable(&present.row);
-    if let Some(active) = old.get("active") {
-        default_active(rt, &mut doc, active.clone());
-    }
+    default_active(rt, &mut doc, old.get("active").cloned().unwrap_or(Value::Bool(true)));
     let changes = match (&wanted.members, rt.kind) {
         (_, ResourceKind::User) => Vec::new(),
         (Some(list), ResourceKind::Group) => vec![MemberChange::Replace(list.clone())],
         (None, ResourceKind::Group) => vec![MemberChange::Replace(Vec::new())],
     };
-    save(conn, ctx, rt, present, (old, doc), &changes, wanted.reading.clone())
+    save(conn, ctx, rt, present, (old, doc, Naming::Derive), &changes, wanted.reading.clone())
 }
 
 /// Applies a PATCH, all of it or nothing.
@@ -159,9 +158,9 @@ pub fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, change: &C
     let mut doc = old.clone();
     if !change.operations.is_empty() {
         patch::apply(rt, id, &mut doc, change.operations.clone(), &mut reading)?;
-        default_active(rt, &mut doc, Value::Bool(true));
     }
-    save(conn, ctx, rt, present, (old, doc), &change.members, reading)
+    let naming = if present.row.label_derived { Naming::Derive } else { Naming::AsGiven };
+    save(conn, ctx, rt, present, (old, doc, naming), &change.members, reading)
 }
 
 /// The resource under its lock, its conditions met.
@@ -178,7 +177,7 @@ fn save(
     ctx: &Ctx,
     rt: &ResourceType,
     present: Saved,
-    (old, new): (Map<String, Value>, Map<String, Value>),
+    (old, new, naming): (Map<String, Value>, Map<String, Value>, Naming),
     changes: &[MemberChange],
     mut reading: Reading,
 ) -> Result<Saved> {
@@ -186,7 +185,7 @@ fn save(
     let moved = groups::apply(conn, ctx, &saved.row.id, changes, &mut reading)?;
     notes::record(conn, ctx, &reading)?;
     if old != new {
-        saved = rewrite(conn, ctx, rt, saved, &old, new)?;
+        saved = rewrite(conn, ctx, rt, saved, &old, (new, naming))?;
     }
     if moved.any() {
         resources::members_changed(conn, ctx.tenant_id(), &saved.row.id, moved.delta(), ctx.now)?;
@@ -204,11 +203,11 @@ fn rewrite(
     rt: &ResourceType,
     present: Saved,
     old: &Map<String, Value>,
-    new: Map<String, Value>,
+    (new, naming): (Map<String, Value>, Naming),
 ) -> Result<Saved> {
     let Saved { row, mut extras, .. } = present;
     let tenant = ctx.tenant_id();
-    let record = mapping::record(rt, &ctx.tenant, new);
+    let record = mapping::record(rt, &ctx.tenant, new, naming)?;
     if !resources::update(conn, tenant, &row, &record, ctx.now).map_err(|e| taken(e, rt))? {
         return Err(Error::Busy("the resource was changed at the same time".to_owned()));
     }

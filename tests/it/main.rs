@@ -6,10 +6,10 @@
 
 #[macro_use]
 mod harness;
-mod clients;
 mod access;
 mod architecture;
 mod catalogue;
+mod clients;
 mod command_line;
 mod concurrency;
 mod discovery;
