@@ -187,7 +187,7 @@ impl Config {
             let name = variable(key);
             if let Some(text) = environment(&name) {
                 overlay(&mut table, key, value(&name, &text, shape)?);
-                source = "the environment".to_owned();
+                "the environment".clone_into(&mut source);
             }
         }
         let config: Self = table.try_into().map_err(|e| ConfigError(format!("{source}: {e}")))?;

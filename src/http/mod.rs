@@ -16,6 +16,7 @@ use actix_web::http::Method;
 use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App as Actix, HttpServer};
+use std::future::ready;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +70,7 @@ fn get() -> actix_web::Route {
 
 /// A path that answers 405 with `Allow` to every method but these.
 fn only(path: &str, methods: &'static [Method]) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(move || scim::method_not_allowed(methods)))
+    web::resource(path).default_service(web::to(move || ready(scim::method_not_allowed(methods))))
 }
 
 /// Serves on a listener that is bound already. The server stops when it is told to, requests under way first.

@@ -245,7 +245,7 @@ pub async fn not_found(req: HttpRequest) -> Result<HttpResponse> {
 }
 
 /// A method that a path does not have.
-pub async fn method_not_allowed(methods: &'static [Method]) -> HttpResponse {
+pub fn method_not_allowed(methods: &[Method]) -> HttpResponse {
     let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let detail = format!("this path takes {}", allowed.join(", "));
     HttpResponse::MethodNotAllowed()

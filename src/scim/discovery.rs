@@ -79,7 +79,7 @@ pub fn schema(base: &str, schema: &Schema) -> Value {
 #[must_use]
 pub fn resource_types_answer(base: &str, name: Option<&str>) -> Option<Value> {
     match name {
-        None => Some(list(resource_types().iter().map(|rt| resource_type(base, rt)).collect())),
+        None => Some(list(&resource_types().map(|rt| resource_type(base, rt)))),
         Some(name) => resource_types().iter().find(|rt| rt.name == name).map(|rt| resource_type(base, rt)),
     }
 }
@@ -88,11 +88,11 @@ pub fn resource_types_answer(base: &str, name: Option<&str>) -> Option<Value> {
 #[must_use]
 pub fn schemas_answer(base: &str, urn: Option<&str>) -> Option<Value> {
     match urn {
-        None => Some(list(SCHEMAS.iter().map(|s| schema(base, s)).collect())),
+        None => Some(list(&SCHEMAS.iter().map(|s| schema(base, s)).collect::<Vec<_>>())),
         Some(urn) => SCHEMAS.iter().find(|s| s.id.eq_ignore_ascii_case(urn)).map(|s| schema(base, s)),
     }
 }
 
-fn list(items: Vec<Value>) -> Value {
+fn list(items: &[Value]) -> Value {
     json!({"schemas": [LIST_URN], "totalResults": items.len(), "startIndex": 1, "itemsPerPage": items.len(), "Resources": items})
 }

@@ -46,19 +46,17 @@ pub fn take(doc: &mut Map<String, Value>) -> Result<Option<Vec<MemberRef>>, Erro
 pub fn split(rt: &ResourceType, operations: Vec<Operation>, reading: &mut Reading) -> Result<(Vec<Operation>, Vec<MemberChange>), Error> {
     let (mut rest, mut changes) = (Vec::new(), Vec::new());
     for mut operation in operations {
-        match on_members(rt, &operation, reading)? {
-            Some(place) => changes.push(change(rt, operation, &place, reading)?),
-            None => {
-                if let Some(list) = within_value(&mut operation) {
-                    let verb = operation.verb;
-                    changes.push(listed(rt, verb, list, reading)?);
-                    if operation.value.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty) {
-                        continue;
-                    }
-                }
-                rest.push(operation);
+        if let Some(place) = on_members(rt, &operation, reading)? {
+            changes.push(change(rt, operation, &place, reading)?);
+            continue;
+        }
+        if let Some(list) = within_value(&mut operation) {
+            changes.push(listed(rt, operation.verb, list, reading)?);
+            if operation.value.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty) {
+                continue;
             }
         }
+        rest.push(operation);
     }
     Ok((rest, changes))
 }

@@ -159,10 +159,12 @@ pub struct Operation {
 /// # Errors
 /// 400 `invalidSyntax` for anything that is not a PatchOp message; 413 for too many operations.
 pub fn patch_op(rt: &ResourceType, body: Map<String, Value>, most: usize, reading: &mut Reading) -> Result<Vec<Operation>, Error> {
-    let operations = body.iter().find(|(k, _)| k.eq_ignore_ascii_case("Operations")).map(|(_, v)| v.clone());
-    let Some(operations) = operations else { return scim1(rt, body, reading) };
+    let key = body.keys().find(|k| k.eq_ignore_ascii_case("Operations")).cloned();
+    let Some(key) = key else { return scim1(rt, &body, reading) };
+    let mut body = body;
+    let operations = body.remove(&key).unwrap_or_default();
     require_schema(&body, PATCH_URN, reading)?;
-    envelope(&body, &["schemas", "operations"], reading)?;
+    envelope(&body, &["schemas"], reading)?;
     let Value::Array(list) = operations else {
         return Err(Error::syntax(format!("Operations is {}; an array is expected", kind_name(&operations))));
     };
@@ -234,7 +236,7 @@ fn require_schema(body: &Map<String, Value>, urn: &str, reading: &mut Reading) -
 }
 
 /// SCIM 1.1's group PATCH: members with `"operation": "delete"` among them.
-fn scim1(rt: &ResourceType, body: Map<String, Value>, reading: &mut Reading) -> Result<Vec<Operation>, Error> {
+fn scim1(rt: &ResourceType, body: &Map<String, Value>, reading: &mut Reading) -> Result<Vec<Operation>, Error> {
     let members = body.get("members").and_then(Value::as_array).cloned();
     let known = rt.kind == ResourceKind::Group && members.is_some();
     if !known || !reading.allow(Quirk::Scim1GroupPatch, || "body: read as a SCIM 1.1 group PATCH".to_owned()) {

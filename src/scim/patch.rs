@@ -63,7 +63,7 @@ impl Patch<'_> {
         match self.target(text)? {
             Ok(schema) => self.extension(verb, &schema, value),
             Err(place) => {
-                self.check_writable(&place.attr)?;
+                check_writable(&place.attr)?;
                 self.act(verb, &place, value)
             }
         }
@@ -92,13 +92,6 @@ impl Patch<'_> {
             }
         };
         Ok(Err(Place { attr, filter }))
-    }
-
-    fn check_writable(&self, attr: &AttrRef) -> Result<(), Error> {
-        if attr.attr.is_read_only() || attr.leaf().is_read_only() || attr.is_core("schemas") {
-            return Err(Error::mutability(format!("{attr} cannot be changed by a client")));
-        }
-        Ok(())
     }
 
     // -- operations without a path ---------------------------------------
@@ -135,7 +128,7 @@ impl Patch<'_> {
                 Ok(Ok(schema)) => return self.extension(verb, &schema, Some(value)),
                 Ok(Err(place)) => {
                     self.reading.allow(Quirk::PathKey, || format!("{}: the key read as a path", shown(key)));
-                    self.check_writable(&place.attr)?;
+                    check_writable(&place.attr)?;
                     return self.assign(verb, &place, value);
                 }
                 Err(e) if e.scim_type != Some(super::ScimType::InvalidPath) => return Err(e),
@@ -232,6 +225,13 @@ impl Patch<'_> {
     }
 }
 
+fn check_writable(attr: &AttrRef) -> Result<(), Error> {
+    if attr.attr.is_read_only() || attr.leaf().is_read_only() || attr.is_core("schemas") {
+        return Err(Error::mutability(format!("{attr} cannot be changed by a client")));
+    }
+    Ok(())
+}
+
 fn holder<'a>(doc: &'a mut Doc, ext: Option<&str>) -> Option<&'a mut Doc> {
     match ext {
         None => Some(doc),
@@ -307,7 +307,7 @@ fn write(holder: &mut Doc, verb: Verb, place: &Place, value: Value, reading: &mu
         (None, None) => set(holder, &attr.name, resource::attribute(attr, &name, value, reading)?),
         (None, Some(sub)) if attr.multi_valued => {
             let value = resource::attribute(sub, &name, value, reading)?;
-            write_every(holder, attr, sub, value);
+            write_every(holder, attr, sub, value.as_ref());
         }
         (None, Some(sub)) => {
             let value = resource::attribute(sub, &name, value, reading)?;
@@ -433,13 +433,13 @@ fn cleared_subs(attr: &Attribute, value: &Value) -> Option<Vec<String>> {
 }
 
 /// Sets a sub-attribute in every element, or in a new one when there is none.
-fn write_every(holder: &mut Doc, attr: &Attribute, sub: &Attribute, value: Option<Value>) {
+fn write_every(holder: &mut Doc, attr: &Attribute, sub: &Attribute, value: Option<&Value>) {
     let list = list_at(holder, &attr.name);
     if list.is_empty() {
         list.push(Value::Object(Map::new()));
     }
     for map in list.iter_mut().filter_map(Value::as_object_mut) {
-        set(map, &sub.name, value.clone());
+        set(map, &sub.name, value.cloned());
     }
     list.retain(|e| !is_unassigned(e));
 }

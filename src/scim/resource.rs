@@ -322,7 +322,6 @@ fn sub_named<'a>(attr: &'a Attribute, name: &str, key: &str, reading: &mut Readi
 fn simple(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
     let wrong = |value: &Value| Error::value(format!("{name} is {}; a {} is expected", kind_name(value), type_name(attr.kind)));
     match (attr.kind, value) {
-        (Kind::Boolean, value @ Value::Bool(_)) => Ok(Some(value)),
         (Kind::Boolean, Value::String(s)) => match bool_word(&s) {
             Some(b) if reading.allow(Quirk::StringBoolean, || format!("{name}: the string \"{s}\" read as {b}")) => {
                 Ok(Some(Value::Bool(b)))
@@ -339,7 +338,7 @@ fn simple(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> 
             }
             Ok(Some(Value::String(s)))
         }
-        (Kind::String | Kind::Reference, value @ Value::String(_)) => Ok(Some(value)),
+        (Kind::String | Kind::Reference, value @ Value::String(_)) | (Kind::Boolean, value @ Value::Bool(_)) => Ok(Some(value)),
         (Kind::String | Kind::Reference, Value::Number(n)) => {
             if !reading.allow(Quirk::NumberAsString, || format!("{name}: the number {n} read as a string")) {
                 return Err(wrong(&Value::Number(n)));

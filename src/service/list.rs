@@ -14,6 +14,7 @@ use crate::store::sort::{Position, Sort};
 use crate::store::{Conn, Kind, Row, counts, members};
 use serde_json::json;
 use std::collections::HashMap;
+use std::fmt::Write;
 
 /// A list that was asked for, resolved against the schemas.
 #[derive(Debug, Clone)]
@@ -155,7 +156,7 @@ fn by_cursor(
     if let (true, Some((_, position))) = (more, rows.last()) {
         let expires = ctx.now / 1_000_000 + ctx.limits.cursor_seconds;
         let next = owner(ctx, rt, secret).issue(&listing.request, count, position, expires);
-        head.push_str(&format!(",\"nextCursor\":{}", json!(next)));
+        let _ = write!(head, ",\"nextCursor\":{}", json!(next));
     }
     answer(conn, ctx, &rows, &listing.projection, &head)
 }

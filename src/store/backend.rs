@@ -209,7 +209,7 @@ pub fn savepoint<T, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -
 pub fn read<T, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
     match conn {
         Conn::Pg(c) => {
-            AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").map_err(Error::from)?
+            AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").map_err(Error::from)?;
         }
         Conn::Sqlite(_) => Manage::begin_transaction(conn).map_err(Error::from)?,
     }

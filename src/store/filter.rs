@@ -22,9 +22,9 @@ pub fn compile<'a>(filter: &'a Filter, rt: &'a ResourceType, tenant: TenantId, d
 
 /// The condition on `group_members m` and the member's row `e` that a filter inside `members[…]` means.
 #[must_use]
-pub fn on_member<'a>(filter: &'a Filter, dialect: Dialect) -> Sql<'a> {
+pub fn on_member(filter: &Filter, dialect: Dialect) -> Sql<'_> {
     let c = Compiler { rt: ResourceType::of(crate::scim::schema::ResourceKind::Group), tenant: TenantId(0), dialect };
-    c.logic(filter.node(), &|n| c.member_term(n))
+    logic(filter.node(), &|n| c.member_term(n))
 }
 
 #[derive(Clone, Copy)]
@@ -48,32 +48,13 @@ impl Source {
 }
 
 impl<'a> Compiler<'a> {
-    /// `and`, `or` and `not` around the terms that `term` compiles.
-    fn logic(self, node: &'a Node, term: &dyn Fn(&'a Node) -> Sql<'a>) -> Sql<'a> {
-        let join = |terms: &'a [Node], word: &'static str| {
-            let mut out = Sql::new("(");
-            for (i, t) in terms.iter().enumerate() {
-                out = if i > 0 { out.sql(word) } else { out }.and(self.logic(t, term));
-            }
-            out.sql(")")
-        };
-        match node {
-            Node::All(terms) => join(terms, " AND "),
-            Node::Any(terms) => join(terms, " OR "),
-            Node::Not(inner) => Sql::new("NOT (").and(self.logic(inner, term)).sql(")"),
-            Node::Never => Sql::new("(1 = 0)"),
-            other => term(other),
-        }
-    }
-
     fn node(self, node: &'a Node) -> Sql<'a> {
-        self.logic(node, &move |n| self.term(n))
+        logic(node, &move |n| self.term(n))
     }
 
     fn term(self, node: &'a Node) -> Sql<'a> {
         match node {
-            Node::Present(attr) => self.attribute(attr, node),
-            Node::Compare(attr, ..) => self.attribute(attr, node),
+            Node::Present(attr) | Node::Compare(attr, ..) => self.attribute(attr, node),
             Node::Element(attr, inner) if attr.is_core("members") => self.group_with(inner),
             Node::Element(attr, inner) if attr.is_core("groups") => self.user_in(inner),
             Node::Element(attr, inner) => self.element(attr, inner),
@@ -122,23 +103,15 @@ impl<'a> Compiler<'a> {
     fn single(self, base: &str, attr: &'a AttrRef, node: &'a Node) -> Sql<'a> {
         match &attr.sub {
             Some(sub) => self.json_test(base, Some(&sub.name), sub, node),
-            None if attr.attr.is_complex() => self.any_sub(&attr.attr, |sub| self.json_test(base, Some(&sub.name), sub, node)),
+            None if attr.attr.is_complex() => any_sub(&attr.attr, |sub| self.json_test(base, Some(&sub.name), sub, node)),
             None => self.json_test(base, None, &attr.attr, node),
         }
-    }
-
-    fn any_sub(self, attr: &'a Attribute, test: impl Fn(&'a Attribute) -> Sql<'a>) -> Sql<'a> {
-        let mut out = Sql::new("(1 = 0");
-        for sub in &attr.sub_attributes {
-            out = out.sql(" OR ").and(test(sub));
-        }
-        out.sql(")")
     }
 
     /// `attr[inner]`. An equality on `emails.value` among its conditions brings the index in.
     fn element(self, attr: &'a AttrRef, inner: &'a Node) -> Sql<'a> {
         let open = self.each(&self.path("r.fdoc", &holder(attr)));
-        let test = self.logic(inner, &move |n| self.in_element(attr, n));
+        let test = logic(inner, &move |n| self.in_element(attr, n));
         let exists = Sql::new("EXISTS (SELECT 1 FROM ").made(open).sql(" WHERE ").and(test).sql(")");
         let equal = attr.is_core("emails").then(|| required_value(inner)).flatten();
         match equal {
@@ -155,7 +128,7 @@ impl<'a> Compiler<'a> {
         };
         match &tested.sub {
             Some(sub) => self.json_test("x.value", Some(&sub.name), sub, node),
-            None if tested.attr.is_complex() => self.any_sub(&tested.attr, |sub| self.json_test("x.value", Some(&sub.name), sub, node)),
+            None if tested.attr.is_complex() => any_sub(&tested.attr, |sub| self.json_test("x.value", Some(&sub.name), sub, node)),
             None => self.test(&Source { sql: self.element_itself(), column: false }, &tested.attr, node),
         }
     }
@@ -195,8 +168,7 @@ impl<'a> Compiler<'a> {
         match lit {
             Lit::Exact(want) | Lit::Folded(want, _) => guard(self.text_test(&source.sql, op, want)),
             Lit::Bool(want) => guard(Sql::new("(").made(sql()).sql(" = ").bool(*want).sql(")")),
-            Lit::Int(want) => guard(Sql::new("(").made(sql()).sql(symbol(op)).big(*want).sql(")")),
-            Lit::Time(want, _) => guard(Sql::new("(").made(sql()).sql(symbol(op)).big(*want).sql(")")),
+            Lit::Int(want) | Lit::Time(want, _) => guard(Sql::new("(").made(sql()).sql(symbol(op)).big(*want).sql(")")),
             Lit::Decimal(want) => guard(Sql::new("(").made(sql()).sql(symbol(op)).double(*want).sql(")")),
         }
     }
@@ -243,7 +215,7 @@ impl<'a> Compiler<'a> {
         Sql::new("r.id IN (SELECT m.group_id FROM group_members m JOIN resources e ON e.tenant_id = m.tenant_id AND e.kind = m.member_kind AND e.id = m.member_id WHERE m.tenant_id = ")
             .big(self.tenant.0)
             .sql(" AND ")
-            .and(self.logic(node, &move |n| self.member_term(n)))
+            .and(logic(node, &move |n| self.member_term(n)))
             .sql(")")
     }
 
@@ -269,7 +241,7 @@ impl<'a> Compiler<'a> {
             .sql("), best (member, grp, direct) AS (SELECT member, grp, MAX(direct) FROM up GROUP BY member, grp) SELECT m.member FROM best m JOIN resources e ON e.kind = 2 AND e.id = m.grp AND e.tenant_id = ")
             .big(self.tenant.0)
             .sql(" WHERE ")
-            .and(self.logic(node, &move |n| self.group_term(n)))
+            .and(logic(node, &move |n| self.group_term(n)))
             .sql(")")
     }
 
@@ -354,6 +326,32 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// `and`, `or` and `not` around the terms that `term` compiles.
+fn logic<'a>(node: &'a Node, term: &dyn Fn(&'a Node) -> Sql<'a>) -> Sql<'a> {
+    let join = |terms: &'a [Node], word: &'static str| {
+        let mut out = Sql::new("(");
+        for (i, t) in terms.iter().enumerate() {
+            out = if i > 0 { out.sql(word) } else { out }.and(logic(t, term));
+        }
+        out.sql(")")
+    };
+    match node {
+        Node::All(terms) => join(terms, " AND "),
+        Node::Any(terms) => join(terms, " OR "),
+        Node::Not(inner) => Sql::new("NOT (").and(logic(inner, term)).sql(")"),
+        Node::Never => Sql::new("(1 = 0)"),
+        other => term(other),
+    }
+}
+
+fn any_sub<'a>(attr: &'a Attribute, test: impl Fn(&'a Attribute) -> Sql<'a>) -> Sql<'a> {
+    let mut out = Sql::new("(1 = 0");
+    for sub in &attr.sub_attributes {
+        out = out.sql(" OR ").and(test(sub));
+    }
+    out.sql(")")
+}
+
 fn is_number(source: &Source) -> bool {
     source.sql.contains("created_at") || source.sql.contains("modified_at")
 }
@@ -370,13 +368,12 @@ fn column(attr: &AttrRef) -> Option<Source> {
         return None;
     }
     match (attr.attr.name.as_str(), attr.sub_name()) {
-        ("id", _) => Some(Source::column("r.id")),
         ("userName", _) => Some(Source::column("r.unique_key")),
         ("externalId", _) => Some(Source::column("r.external_id")),
         ("displayName", _) => Some(Source::column("r.display_key")),
         ("meta", "created") => Some(Source::column(&format!("(r.created_at * {TICKS_PER_MICRO})"))),
         ("meta", "lastModified") => Some(Source::column(&format!("(r.modified_at * {TICKS_PER_MICRO})"))),
-        ("meta", _) => Some(Source::column("r.id")),
+        ("id" | "meta", _) => Some(Source::column("r.id")),
         _ => None,
     }
 }

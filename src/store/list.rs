@@ -133,7 +133,7 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
 }
 
 /// A page of everything: the ids come from the index alone, counted from whichever end is nearer.
-fn by_rank<'a>(head: Sql<'a>, tenant: TenantId, kind: Kind, (skip, limit, total): (i64, i64, i64)) -> Sql<'a> {
+fn by_rank(head: Sql<'_>, tenant: TenantId, kind: Kind, (skip, limit, total): (i64, i64, i64)) -> Sql<'_> {
     let limit = limit.min(total - skip).max(0);
     let from_end = (total - skip - limit).max(0);
     let (order, offset) = if skip <= from_end { (" ORDER BY p.id LIMIT ", skip) } else { (" ORDER BY p.id DESC LIMIT ", from_end) };

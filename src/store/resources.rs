@@ -73,7 +73,7 @@ impl From<Tuple> for Row {
     }
 }
 
-fn by_id<'a>(tenant: TenantId, kind: Kind, id: &'a str) -> Sql<'a> {
+fn by_id(tenant: TenantId, kind: Kind, id: &str) -> Sql<'_> {
     Sql::new("SELECT ")
         .sql(COLUMNS)
         .sql(" FROM resources r WHERE r.tenant_id = ")

@@ -176,8 +176,7 @@ where
         for piece in &self.0.pieces {
             match piece {
                 Piece::Sql(text) => out.push_sql(text),
-                Piece::Text(v) => out.push_bind_param::<Text, str>(v.as_ref())?,
-                Piece::MaybeText(Some(v)) => out.push_bind_param::<Text, str>(v.as_ref())?,
+                Piece::Text(v) | Piece::MaybeText(Some(v)) => out.push_bind_param::<Text, str>(v.as_ref())?,
                 Piece::MaybeText(None) | Piece::MaybeBig(None) => out.push_sql("NULL"),
                 Piece::Big(v) | Piece::MaybeBig(Some(v)) => out.push_bind_param::<BigInt, _>(v)?,
                 Piece::Small(v) => out.push_bind_param::<SmallInt, _>(v)?,
