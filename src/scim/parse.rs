@@ -353,9 +353,9 @@ mod tests {
 
     #[test]
     fn and_binds_tighter_than_or() {
-        let all = parse(r#"a pr or b pr and c pr"#).unwrap();
-        assert_eq!(all, parse(r#"a pr or (b pr and c pr)"#).unwrap());
-        assert_ne!(all, parse(r#"(a pr or b pr) and c pr"#).unwrap());
+        let all = parse("a pr or b pr and c pr").unwrap();
+        assert_eq!(all, parse("a pr or (b pr and c pr)").unwrap());
+        assert_ne!(all, parse("(a pr or b pr) and c pr").unwrap());
     }
 
     #[test]

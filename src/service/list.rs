@@ -41,7 +41,7 @@ pub fn plan(ctx: &Ctx, rt: Option<&'static ResourceType>, request: ListRequest, 
     let types: Vec<&'static ResourceType> = rt.map_or_else(|| both.to_vec(), |t| vec![t]);
     let parts = parts(ctx, &types, request.filter.as_deref(), &mut reading)?;
     let sort = match &request.sort_by {
-        Some(by) => Some(Sort { by: sort_by(&types, by, &mut reading)?, descending: request.descending }),
+        Some(by) => Some(Sort { by: sort_by(&types, by, &mut reading)?, mixed: types.len() > 1, descending: request.descending }),
         None => None,
     };
     let projection = Projection::new(&types, &request.attributes, &request.excluded_attributes, &mut reading);

@@ -11,6 +11,8 @@ use crate::scim::value::TICKS_PER_MICRO;
 #[derive(Debug, Clone)]
 pub struct Sort {
     pub by: Vec<(Kind, AttrRef)>,
+    /// Whether rows of other kinds are in the list too; they have no value.
+    pub mixed: bool,
     pub descending: bool,
 }
 
@@ -26,11 +28,12 @@ pub struct Position {
 impl Sort {
     /// The sort key of a row.
     pub(super) fn key(&self, dialect: Dialect) -> String {
-        let mut cases = self.by.iter().map(|(kind, attr)| (kind.code(), expression(attr, dialect)));
-        match (cases.next(), cases.next()) {
-            (Some((_, only)), None) => only,
-            (Some((a, x)), Some((b, y))) => format!("(CASE r.kind WHEN {a} THEN {x} WHEN {b} THEN {y} END)"),
-            (None, _) => "NULL".to_owned(),
+        match self.by.as_slice() {
+            [(_, only)] if !self.mixed => expression(only, dialect),
+            several => {
+                let cases = several.iter().map(|(kind, attr)| format!(" WHEN {} THEN {}", kind.code(), expression(attr, dialect)));
+                format!("(CASE r.kind{} END)", cases.collect::<String>())
+            }
         }
     }
 

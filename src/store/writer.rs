@@ -122,7 +122,7 @@ fn serve(conn: &mut Conn, mut queue: mpsc::Receiver<Job>) {
             log::error!("a commit failed: {e}");
         }
         for tell in acknowledge {
-            tell(committed.as_ref().map(|()| ()));
+            tell(committed.as_ref().copied());
         }
     }
 }

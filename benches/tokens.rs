@@ -1,0 +1,43 @@
+//! The check of a token that was seen before.
+//!
+//! `cargo bench --bench tokens`
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use rollbook::domain::{Idp, Scopes, TokenKind};
+use rollbook::service::auth::Auth;
+use rollbook::service::{tenants, tokens};
+use rollbook::store::backend::{self, Database};
+use std::hint::black_box;
+
+fn checks(c: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let database = Database::parse(&format!("sqlite://{}/bench.db", dir.path().display())).expect("the URL is sound");
+    let mut conn = database.connect().expect("the file can be opened");
+    backend::migrate(&mut conn).expect("the tables can be made");
+    let auth = Auth::default();
+    for kind in [TokenKind::Opaque, TokenKind::Jwt] {
+        let name = format!("t-{}", kind.as_str());
+        let order = tokens::Order { kind, name: String::new(), scopes: Scopes::ALL, expires_at: None };
+        let issued = backend::write(&mut conn, |conn| {
+            tenants::create(conn, &name, Idp::Auto, None, 0)?;
+            tokens::issue(conn, &name, &order, 0)
+        });
+        let (_, token) = issued.expect("a token can be issued");
+        auth.refresh(&mut conn).expect("the database answers");
+        auth.check(&mut conn, &token, 0).expect("the token is good");
+        c.bench_function(&format!("check a known {} token, the counter read every 4,096 checks", kind.as_str()), |b| {
+            let mut n: u32 = 0;
+            b.iter(|| {
+                // Four times a second in life; here often enough that the cache is believed throughout.
+                if n.is_multiple_of(4096) {
+                    auth.refresh(&mut conn).expect("the database answers");
+                }
+                n = n.wrapping_add(1);
+                black_box(auth.cached(&token, 0).is_some())
+            });
+        });
+    }
+}
+
+criterion_group!(benches, checks);
+criterion_main!(benches);
