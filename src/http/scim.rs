@@ -212,10 +212,10 @@ fn discovered(call: &Call, found: Option<serde_json::Value>, name: &str) -> Resu
 
 /// RFC 7644 §4: a filter on a discovery endpoint is answered with 403.
 fn refuse_filter(call: &Call) -> Result<()> {
-    match call.parameters()?.filter {
-        Some(_) => Err(Error::Scim(scim::Error::status(403, "discovery endpoints cannot be filtered"))),
-        None => Ok(()),
+    if form_urlencoded::parse(call.query.as_bytes()).any(|(key, _)| key.eq_ignore_ascii_case("filter")) {
+        return Err(Error::Scim(scim::Error::status(403, "discovery endpoints cannot be filtered")));
     }
+    Ok(())
 }
 
 // -- everything else ---------------------------------------------------------

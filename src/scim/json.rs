@@ -5,6 +5,7 @@
 use super::error::{Error, shown};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use std::collections::HashSet;
 use std::fmt;
 
 /// Parses a request body. `depth` is the deepest nesting of arrays and objects that is accepted.
@@ -108,17 +109,36 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut map = Map::new();
+        let mut names = Names::default();
         while let Some(key) = access.next_key::<String>()? {
             if key.contains('\0') {
                 return Err(de::Error::custom(NUL));
             }
             let value = access.next_value_seed(inner)?;
-            if map.contains_key(&key) {
+            if !names.insert(&map, &key) {
                 return Err(de::Error::custom(format_args!("the member \"{}\" is given twice", shown(&key))));
             }
             map.insert(key, value);
         }
         Ok(Value::Object(map))
+    }
+}
+
+/// The names of an object so far. SCIM's names are the same in any case (RFC 7643 §2.1).
+#[derive(Default)]
+struct Names(HashSet<String>);
+
+impl Names {
+    /// Whether the name is new. A few names are compared one by one, many are looked up.
+    fn insert(&mut self, map: &Map<String, Value>, name: &str) -> bool {
+        const FEW: usize = 32;
+        if map.len() < FEW {
+            return !map.keys().any(|k| k.eq_ignore_ascii_case(name));
+        }
+        if self.0.is_empty() {
+            self.0 = map.keys().map(|k| k.to_ascii_lowercase()).collect();
+        }
+        self.0.insert(name.to_ascii_lowercase())
     }
 }
 
@@ -130,6 +150,10 @@ mod tests {
     fn duplicates_nul_and_depth_are_refused() {
         assert!(parse(br#"{"a":1,"a":2}"#, 10).unwrap_err().detail.contains("given twice"));
         assert_eq!(parse(br#"{"a":"\u0000"}"#, 10).unwrap_err().scim_type, Some(super::super::ScimType::InvalidValue));
+        assert!(parse(br#"{"a":null,"A":2}"#, 10).unwrap_err().detail.contains("given twice"));
+        let many: String = (0..40).map(|n| format!("\"k{n}\":1,")).collect();
+        assert!(parse(format!("{{{many}\"K3\":1}}").as_bytes(), 10).unwrap_err().detail.contains("given twice"));
+        assert!(parse(format!("{{{many}\"x\":1}}").as_bytes(), 10).is_ok());
         assert!(parse(b"[[[1]]]", 2).unwrap_err().detail.contains("too deeply"));
         assert!(parse("[".repeat(100_000).as_bytes(), 64).is_err());
         assert_eq!(parse(br#"{"a":[1,"x",null,true,1.5]}"#, 3).unwrap().to_string(), r#"{"a":[1,"x",null,true,1.5]}"#);

@@ -7,7 +7,7 @@ use super::message::{Operation, Verb};
 use super::parse::{self, Limits, Op};
 use super::path::{self, AttrRef, Target};
 use super::resource;
-use super::schema::{ResourceKind, ResourceType};
+use super::schema::{ResourceKind, ResourceType, resource_types};
 use serde_json::{Map, Value};
 
 /// A member that a client names.
@@ -152,7 +152,10 @@ fn refs(rt: &ResourceType, value: Value, reading: &mut Reading) -> Result<Vec<Me
 
 fn member(element: &Value) -> Result<MemberRef, Error> {
     let text = |key: &str| element.get(key).and_then(Value::as_str).filter(|s| !s.is_empty());
-    let from_ref = text("$ref").map(|r| r.trim_end_matches('/').rsplit('/').next().unwrap_or(r));
+    let mut segments = text("$ref").unwrap_or_default().trim_end_matches('/').rsplit('/');
+    let from_ref = segments.next().filter(|s| !s.is_empty());
+    let endpoint =
+        segments.next().and_then(|e| resource_types().into_iter().find(|rt| rt.endpoint.trim_start_matches('/') == e)).map(|rt| rt.kind);
     let id = match (text("value"), from_ref) {
         (Some(value), Some(other)) if value != other => {
             return Err(Error::value(format!("members: value {} and $ref {} disagree", shown(value), shown(other))));
@@ -161,10 +164,13 @@ fn member(element: &Value) -> Result<MemberRef, Error> {
         (None, None) => return Err(Error::value("members: a member has no value")),
     };
     let kind = match text("type") {
-        None => None,
+        None => endpoint,
         Some(t) if t.eq_ignore_ascii_case("User") => Some(ResourceKind::User),
         Some(t) if t.eq_ignore_ascii_case("Group") => Some(ResourceKind::Group),
         Some(t) => return Err(Error::value(format!("members: type is \"{}\"; User or Group is expected", shown(t)))),
     };
+    if endpoint.is_some() && endpoint != kind {
+        return Err(Error::value("members: type and $ref disagree"));
+    }
     Ok(MemberRef { id: id.to_owned(), kind })
 }

@@ -197,7 +197,9 @@ pub fn elements(attr: &Attribute, name: &str, list: Vec<Value>, reading: &mut Re
     }
     let mut out = Vec::with_capacity(list.len());
     for item in list {
-        if let Some(value) = single(attr, name, item, reading)? {
+        let Some(value) = single(attr, name, item, reading)? else { continue };
+        // The same value twice is one value (RFC 7643 §2.4).
+        if attr.name == "members" || !out.contains(&value) {
             out.push(value);
         }
     }

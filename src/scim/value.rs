@@ -4,7 +4,8 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
-/// The form in which strings with `caseExact: false` are compared: full Unicode case folding, then NFC.
+/// The form in which strings with `caseExact: false` are compared: full-width and half-width forms as ordinary letters
+/// (RFC 8265 §3.3), full Unicode case folding, then NFC.
 ///
 /// Both databases store this form, so that they compare exactly as the in-memory evaluator does.
 #[must_use]
@@ -15,8 +16,14 @@ pub fn fold(text: &str) -> Cow<'_, str> {
         }
         return Cow::Borrowed(text);
     }
-    let decomposed: String = text.nfd().collect();
+    let decomposed: String = text.chars().flat_map(ordinary_width).nfd().collect();
     Cow::Owned(caseless::default_case_fold_str(&decomposed).nfc().collect())
+}
+
+/// A full-width or half-width form as the letter that it is a form of.
+fn ordinary_width(c: char) -> impl Iterator<Item = char> {
+    let form = ('\u{FF01}'..='\u{FFEE}').contains(&c);
+    form.then(|| std::iter::once(c).nfkd()).into_iter().flatten().chain((!form).then_some(c))
 }
 
 /// How a dateTime was written.
@@ -101,6 +108,7 @@ mod tests {
         assert_eq!(fold("E\u{301}"), fold("\u{e9}"));
         assert_eq!(fold("ΣΑΣ"), fold("σας"));
         assert_eq!(fold("BJensen"), "bjensen");
+        assert_eq!(fold("ＢＪｅｎｓｅｎ"), "bjensen");
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct Wanted {
     doc: Map<String, Value>,
     /// `None` when the client said nothing of members.
     members: Option<Vec<MemberRef>>,
+    /// The client said null, which overrides the default.
+    active_cleared: bool,
+    naming: Naming,
     reading: Reading,
 }
 
@@ -52,9 +55,12 @@ pub struct Saved {
 pub fn read_wanted(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Wanted> {
     let mut reading = ctx.reading();
     let map = json::object(body, ctx.limits.json_depth)?;
+    let cleared = |name: &str| map.iter().any(|(k, v)| v.is_null() && k.eq_ignore_ascii_case(name));
+    let active_cleared = cleared("active");
+    let naming = if cleared("displayName") { Naming::AsGiven } else { Naming::Derive };
     let mut doc = resource::read(rt, map, &mut reading)?;
     let members = if rt.kind == ResourceKind::Group { members::take(&mut doc)? } else { None };
-    Ok(Wanted { doc, members, reading })
+    Ok(Wanted { doc, members, active_cleared, naming, reading })
 }
 
 /// Reads the body of a PATCH.
@@ -77,8 +83,10 @@ pub fn read_change(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Change> 
 pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
     let kind = kind_of(rt.kind);
     let mut doc = wanted.doc.clone();
-    default_active(rt, &mut doc, Value::Bool(true));
-    let record = mapping::record(rt, &ctx.tenant, doc, Naming::Derive)?;
+    if !wanted.active_cleared {
+        default_active(rt, &mut doc, Value::Bool(true));
+    }
+    let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
     let id = new_id();
     resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(|e| taken(e, rt))?;
     emails::add(conn, ctx.tenant_id(), &id, &record.emails)?;
@@ -138,13 +146,19 @@ pub fn replace(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, wanted: 
     let present = load(conn, ctx, rt, id, conditions)?;
     let mut doc = wanted.doc.clone();
     let old = mapping::editable(&present.row);
-    default_active(rt, &mut doc, old.get("active").cloned().unwrap_or(Value::Bool(true)));
+    if !wanted.active_cleared {
+        default_active(rt, &mut doc, old.get("active").cloned().unwrap_or(Value::Bool(true)));
+    }
+    // A client that sends back what it read does not thereby choose the name that was made up for it.
+    if present.row.label_derived && doc.get("displayName").and_then(Value::as_str) == Some(&present.row.label) {
+        doc.remove("displayName");
+    }
     let changes = match (&wanted.members, rt.kind) {
         (_, ResourceKind::User) => Vec::new(),
         (Some(list), ResourceKind::Group) => vec![MemberChange::Replace(list.clone())],
         (None, ResourceKind::Group) => vec![MemberChange::Replace(Vec::new())],
     };
-    save(conn, ctx, rt, present, (old, doc, Naming::Derive), &changes, wanted.reading.clone())
+    save(conn, ctx, rt, present, (old, doc, wanted.naming), &changes, wanted.reading.clone())
 }
 
 /// Applies a PATCH, all of it or nothing.

@@ -89,7 +89,15 @@ fn by_id(tenant: TenantId, kind: Kind, id: &str) -> Sql<'_> {
 /// # Errors
 /// When the database fails.
 pub fn find(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str) -> Result<Option<Row>, Error> {
-    let rows: Vec<Tuple> = by_id(tenant, kind, id).load::<Types, _>(conn)?;
+    one(conn, by_id(tenant, kind, id), id)
+}
+
+/// The row, if there is one. No id has U+0000 in it, and PostgreSQL does not take it in a bind.
+fn one(conn: &mut Conn, sql: Sql<'_>, id: &str) -> Result<Option<Row>, Error> {
+    if id.contains('\0') {
+        return Ok(None);
+    }
+    let rows: Vec<Tuple> = sql.load::<Types, _>(conn)?;
     Ok(rows.into_iter().next().map(Row::from))
 }
 
@@ -102,8 +110,7 @@ pub fn lock(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str) -> Result<O
     if conn.dialect() == Dialect::Postgres {
         sql = sql.sql(" FOR UPDATE");
     }
-    let rows: Vec<Tuple> = sql.load::<Types, _>(conn)?;
-    Ok(rows.into_iter().next().map(Row::from))
+    one(conn, sql, id)
 }
 
 /// Adds a resource of version 1.
