@@ -261,12 +261,13 @@ fn without_password(url: &str) -> String {
         },
         None => rest.to_owned(),
     };
-    // libpq takes a password as a parameter too.
-    let rest = match rest.split_once("password=") {
-        Some((head, tail)) => format!("{head}password=***{}", tail.find('&').and_then(|i| tail.get(i..)).unwrap_or_default()),
-        None => rest,
-    };
-    format!("{scheme}://{rest}")
+    // libpq takes passwords as parameters too.
+    let Some((place, parameters)) = rest.split_once('?') else { return format!("{scheme}://{rest}") };
+    let hidden = parameters.split('&').map(|p| match p.split_once('=') {
+        Some((name, _)) if name.contains("password") => format!("{name}=***"),
+        _ => p.to_owned(),
+    });
+    format!("{scheme}://{place}?{}", hidden.collect::<Vec<_>>().join("&"))
 }
 
 fn value(name: &str, text: &str, shape: Shape) -> Result<toml::Value, ConfigError> {
@@ -353,7 +354,7 @@ mod tests {
     #[test]
     fn passwords_are_hidden() {
         let mut c = Config::default();
-        c.database.url = "postgres://u:hunter2@h/d?password=hunter3&sslmode=require".into();
+        c.database.url = "postgres://u:hunter2@h/d?sslpassword=hunter4&password=hunter3&sslmode=require".into();
         let shown = c.shown();
         assert!(!shown.contains("hunter") && shown.contains("sslmode=require"), "{shown}");
     }

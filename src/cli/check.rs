@@ -4,10 +4,14 @@ use super::{Outcome, say};
 use crate::config::Config;
 use crate::service::tenants;
 use crate::store::backend::{self, Database};
+use std::path::Path;
 
 pub fn run(config: Result<Config, String>) -> Outcome {
     let config = step("configuration", config, "correct the key that is named; `rollbook config print` shows what is in force")?;
     let database = step("database URL", Database::parse(&config.database.url), "set database.url or --database")?;
+    if let Some(path) = missing_file(&database) {
+        return say(&format!("note: there is no file {path} yet; `rollbook serve` makes it"));
+    }
     let reached = database.connect().map_err(|e| e.to_string());
     let remedy = match &database {
         Database::Sqlite(path) => format!("make sure that the folder of {path} exists and can be written to"),
@@ -30,6 +34,13 @@ pub fn run(config: Result<Config, String>) -> Outcome {
         say("note: there is no tenant yet; `rollbook tenant create NAME` makes one")?;
     }
     say("all is well")
+}
+
+fn missing_file(database: &Database) -> Option<&str> {
+    match database {
+        Database::Sqlite(path) if !Path::new(path).exists() => Some(path),
+        Database::Sqlite(_) | Database::Postgres(_) => None,
+    }
 }
 
 fn step<T>(what: &str, result: Result<T, String>, remedy: &str) -> Result<T, String> {

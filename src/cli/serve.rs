@@ -12,6 +12,7 @@ use crate::service::tokens::{self, Order};
 use crate::store::backend;
 use std::net::TcpListener;
 use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     config.database.migrate &= !args.no_migrate;
@@ -26,7 +27,6 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     if args.demo {
         demo(&app)?;
     }
-    say(&format!("listening on http://{address}"))?;
     actix_web::rt::System::new().block_on(serve(app.clone(), listener))?;
     drop(app);
     if let Some(thread) = writer {
@@ -38,11 +38,14 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
 
 /// Serves until a signal; then stops accepting, finishes what is running, and writes down what is still in memory.
 async fn serve(app: Arc<App>, listener: TcpListener) -> Outcome {
+    let mut signals = Signals::new()?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
     let housekeeping = Housekeeping::start(app.clone()).map_err(|e| e.to_string())?;
     let server = http::serve(&app, listener).map_err(|e| e.to_string())?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
-    signalled().await?;
+    say(&format!("listening on http://{address}"))?;
+    signals.any().await;
     log::info!("stopping: requests under way are finished first");
     handle.stop(true).await;
     running.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
@@ -50,13 +53,21 @@ async fn serve(app: Arc<App>, listener: TcpListener) -> Outcome {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn signalled() -> Outcome {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-    let mut int = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    futures_util::future::select(Box::pin(term.recv()), Box::pin(int.recv())).await;
-    Ok(())
+/// SIGTERM and SIGINT. They are caught from the moment that this is made.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, String> {
+        let caught = |kind| signal(kind).map_err(|e| e.to_string());
+        Ok(Self { term: caught(SignalKind::terminate())?, int: caught(SignalKind::interrupt())? })
+    }
+
+    async fn any(&mut self) {
+        futures_util::future::select(Box::pin(self.term.recv()), Box::pin(self.int.recv())).await;
+    }
 }
 
 /// A tenant to try, on a database that has none.

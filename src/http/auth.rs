@@ -63,7 +63,8 @@ fn basic_password(encoded: &str) -> Result<String> {
     text.split_once(':').map(|(_, password)| password.to_owned()).ok_or(BAD)
 }
 
-fn is_discovery(path: &str) -> bool {
+/// Whether a path leads to one of the discovery documents.
+pub fn is_discovery(path: &str) -> bool {
     ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas"]
         .iter()
         .any(|d| path.strip_prefix("/scim").is_some_and(|p| p.strip_prefix("/v2").unwrap_or(p).starts_with(d)))

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use ureq::http::{Method, Request};
 
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -167,7 +168,9 @@ fn encoded(url: &str) -> String {
     let mut out = String::new();
     for c in url.chars() {
         match c {
-            ' ' | '"' | '<' | '>' | '^' | '`' | '{' | '}' | '|' | '\\' => out.push_str(&format!("%{:02X}", u32::from(c))),
+            ' ' | '"' | '<' | '>' | '^' | '`' | '{' | '}' | '|' | '\\' => {
+                let _ = write!(out, "%{:02X}", u32::from(c));
+            }
             c if c.is_ascii() => out.push(c),
             c => out.extend(form_urlencoded::byte_serialize(c.to_string().as_bytes())),
         }

@@ -88,6 +88,12 @@ impl Server {
         }
     }
 
+    /// Another server on the same database.
+    pub fn beside(&self) -> Self {
+        let url = self.config.database.url.clone();
+        Self::with(Db::Sqlite, |config| config.database.url = url, self.app.clock.clone())
+    }
+
     /// A connection to the server's database.
     pub fn connect(&self) -> Conn {
         Database::parse(&self.config.database.url).unwrap().connect().unwrap()
