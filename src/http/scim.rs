@@ -166,7 +166,9 @@ async fn answer_list(call: Call, kind: Option<ResourceKind>, request: ListReques
     let listing = lists::plan(&call.ctx, rt, request, reading, &call.app.secret)?;
     note_later(&call, &listing.reading);
     let (ctx, secret) = (call.ctx.clone(), call.app.secret.clone());
-    let json = call.app.snapshot(move |conn| lists::run(conn, &ctx, rt, &listing, &secret)).await?;
+    let quick = listing.is_look_up();
+    let work = move |conn: &mut _| lists::run(conn, &ctx, rt, &listing, &secret);
+    let json = if quick { call.app.look_up(work).await? } else { call.app.snapshot(work).await? };
     Ok(reply::document(&call, json))
 }
 

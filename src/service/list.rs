@@ -32,6 +32,15 @@ enum Page {
     Cursor { last: Option<Position>, count: i64 },
 }
 
+impl Listing {
+    /// Whether it reads a few rows by index, so that it may be done on the thread that took the request.
+    #[must_use]
+    pub fn is_look_up(&self) -> bool {
+        let members = self.query.parts.iter().any(|p| p.kind == Kind::Group) && self.projection.shows("members");
+        self.query.is_look_up() && !members
+    }
+}
+
 /// Resolves a request on one resource type, or on all of them at the root.
 ///
 /// # Errors

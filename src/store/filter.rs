@@ -20,6 +20,14 @@ pub fn compile<'a>(filter: &'a Filter, rt: &'a ResourceType, tenant: TenantId, d
     Compiler { rt, tenant, dialect }.node(filter.node())
 }
 
+/// Whether a filter is one equality that an index answers with few rows.
+#[must_use]
+pub fn is_look_up(filter: &Filter) -> bool {
+    let Node::Compare(attr, Op::Eq, _) = filter.node() else { return false };
+    let email = attr.is_core("emails") && attr.sub_name() == "value";
+    email || ["id", "userName", "externalId", "displayName"].iter().any(|name| attr.is_core(name))
+}
+
 /// The condition on `group_members m` and the member's row `e` that a filter inside `members[…]` means.
 #[must_use]
 pub fn on_member(filter: &Filter, dialect: Dialect) -> Sql<'_> {

@@ -41,6 +41,15 @@ impl Query {
         self.parts.iter().all(|p| p.filter.is_none())
     }
 
+    /// Whether it is answered by a few steps in an index: an equality on one attribute that has one.
+    #[must_use]
+    pub fn is_look_up(&self) -> bool {
+        match self.parts.as_slice() {
+            [Part { filter: Some(filter), .. }] if self.sort.is_none() => filter::is_look_up(filter),
+            _ => false,
+        }
+    }
+
     fn condition(&self, tenant: TenantId, dialect: Dialect) -> Sql<'_> {
         let mut out = Sql::new("r.tenant_id = ").big(tenant.0).sql(" AND ");
         if let [only] = self.parts.as_slice() {
@@ -113,7 +122,7 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
     if let (Window::Offset { skip, limit, total: Some(total) }, [Part { kind, filter: None }], None) = everything {
         return by_rank(head, tenant, *kind, (*skip, *limit, *total));
     }
-    let cacheable = query.parts.iter().all(|p| p.filter.is_none());
+    let cacheable = query.is_unfiltered() || query.is_look_up();
     let mut out = head.and(query.condition(tenant, dialect));
     if let Window::After { last: Some(last), .. } = window {
         out = out.sql(" AND ").and(match &query.sort {
