@@ -36,11 +36,11 @@ pub fn run(config: Result<Config, String>) -> Outcome {
     say("all is well")
 }
 
+/// A file that is not there yet, in a folder that is.
 fn missing_file(database: &Database) -> Option<&str> {
-    match database {
-        Database::Sqlite(path) if !Path::new(path).exists() => Some(path),
-        Database::Sqlite(_) | Database::Postgres(_) => None,
-    }
+    let Database::Sqlite(path) = database else { return None };
+    let folder = Path::new(path).parent().filter(|p| !p.as_os_str().is_empty());
+    (!Path::new(path).exists() && folder.is_none_or(Path::is_dir)).then_some(path)
 }
 
 fn step<T>(what: &str, result: Result<T, String>, remedy: &str) -> Result<T, String> {

@@ -253,7 +253,7 @@ fn config_print_hides_passwords() {
 fn check_says_what_is_wrong_and_how_to_mend_it() {
     let place = Place::new(Db::Sqlite);
     let fresh = place.run(&["check"]);
-    assert!(fresh.contains("migration") && fresh.contains("rollbook serve"), "{fresh}");
+    assert!(fresh.contains("no file") && fresh.contains("rollbook serve"), "{fresh}");
     place.run(&["tenant", "list"]);
     assert!(place.run(&["check"]).contains("rollbook tenant create"));
     place.acme();
