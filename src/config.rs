@@ -44,6 +44,7 @@ pub struct LimitsConfig {
     pub json_depth: usize,
     pub filter_length: usize,
     pub filter_depth: usize,
+    pub filter_terms: usize,
     pub patch_operations: usize,
     pub page_default: u32,
     pub page_max: u32,
@@ -102,6 +103,7 @@ impl Default for LimitsConfig {
             json_depth: 32,
             filter_length: 8192,
             filter_depth: 32,
+            filter_terms: 100,
             patch_operations: 1000,
             page_default: 100,
             page_max: 1000,
@@ -142,7 +144,7 @@ enum Shape {
 }
 
 /// Every key. Its environment variable is `ROLLBOOK_` and the key in capitals, with `_` for the dot.
-const KEYS: [(&str, Shape); 17] = [
+const KEYS: [(&str, Shape); 18] = [
     ("listen", Shape::Text),
     ("public_url", Shape::Text),
     ("workers", Shape::Number),
@@ -153,6 +155,7 @@ const KEYS: [(&str, Shape); 17] = [
     ("limits.json_depth", Shape::Number),
     ("limits.filter_length", Shape::Number),
     ("limits.filter_depth", Shape::Number),
+    ("limits.filter_terms", Shape::Number),
     ("limits.patch_operations", Shape::Number),
     ("limits.page_default", Shape::Number),
     ("limits.page_max", Shape::Number),
@@ -236,6 +239,7 @@ impl Config {
             json_depth: l.json_depth,
             filter_length: l.filter_length,
             filter_depth: l.filter_depth,
+            filter_terms: l.filter_terms,
             patch_operations: l.patch_operations,
             page_default: i64::from(l.page_default),
             page_max: i64::from(l.page_max),

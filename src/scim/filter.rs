@@ -167,7 +167,10 @@ fn default_sub(attr: &AttrRef, reading: &mut Reading) -> Result<AttrRef, Error> 
 
 fn check_operator(attr: &AttrRef, op: Op) -> Result<(), Error> {
     let ordering = matches!(op, Op::Gt | Op::Ge | Op::Lt | Op::Le);
+    // What a server makes up of an id and its own address can only be told apart as a whole.
+    let computed = attr.sub_name() == "$ref" && op != Op::Eq;
     let legal = match attr.leaf().kind {
+        _ if computed => false,
         Kind::String | Kind::Reference => true,
         Kind::Boolean | Kind::Binary => op == Op::Eq,
         Kind::Integer | Kind::Decimal | Kind::DateTime => op == Op::Eq || ordering,

@@ -13,11 +13,13 @@ pub struct Limits {
     pub length: usize,
     /// Nesting of parentheses and brackets.
     pub depth: usize,
+    /// Conditions on an attribute.
+    pub terms: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { length: 8192, depth: 32 }
+        Self { length: 8192, depth: 32, terms: 100 }
     }
 }
 
@@ -71,7 +73,7 @@ pub fn filter(text: &str, limits: Limits, reading: &mut Reading) -> Result<Expr,
     if text.len() > limits.length {
         return Err(Error::filter(format!("the filter has {} bytes; at most {} are accepted", text.len(), limits.length)));
     }
-    let mut p = Parser { text, at: 0, depth: limits.depth, reading };
+    let mut p = Parser { text, at: 0, depth: limits.depth, terms: limits.terms, reading };
     let expr = p.disjunction(false)?;
     p.spaces();
     if p.at < text.len() {
@@ -89,7 +91,7 @@ pub fn path(text: &str, limits: Limits, reading: &mut Reading) -> Result<Path, E
     if text.len() > limits.length {
         return Err(Error::path(format!("the path has {} bytes; at most {} are accepted", text.len(), limits.length)));
     }
-    let mut p = Parser { text, at: 0, depth: limits.depth, reading };
+    let mut p = Parser { text, at: 0, depth: limits.depth, terms: limits.terms, reading };
     let bad = || Error::path(format!("\"{}\" is not a path", shown(text)));
     let name = p.name().map_err(|_| bad())?;
     let filter = match p.eat('[') {
@@ -109,6 +111,7 @@ struct Parser<'a, 'r> {
     text: &'a str,
     at: usize,
     depth: usize,
+    terms: usize,
     reading: &'r mut Reading,
 }
 
@@ -211,6 +214,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn attribute_term(&mut self, in_element: bool) -> Result<Expr, Error> {
+        self.terms = self.terms.checked_sub(1).ok_or_else(|| self.fault("too many conditions (filter_terms)"))?;
         let name = self.name()?;
         if self.eat('[') {
             if in_element {

@@ -47,12 +47,13 @@ impl Owner<'_> {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Where a cursor goes on, and the page size it was issued for.
+    /// Where a cursor goes on, and the page size it was issued for. `count` is the page size that the client asks for now,
+    /// within the server's limits.
     ///
     /// # Errors
     /// `invalidCursor` for one that is forged, another tenant's or another query's; `expiredCursor`; `invalidCount` when
     /// the client changes the page size under way.
-    pub fn read(&self, request: &ListRequest, cursor: &str, now: i64) -> Result<(Position, i64), Error> {
+    pub fn read(&self, request: &ListRequest, cursor: &str, count: Option<i64>, now: i64) -> Result<(Position, i64), Error> {
         let invalid = || Error::bad(ScimType::InvalidCursor, "the cursor is not one that this query has issued");
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
         let (body, tag) = bytes.len().checked_sub(TAG).and_then(|at| bytes.split_at_checked(at)).ok_or_else(invalid)?;
@@ -64,7 +65,7 @@ impl Owner<'_> {
         if payload.x <= now {
             return Err(Error::bad(ScimType::ExpiredCursor, "the cursor has expired; start again without one"));
         }
-        if request.count.is_some_and(|c| c.max(0) != payload.c) {
+        if count.is_some_and(|c| c != payload.c) {
             return Err(Error::bad(
                 ScimType::InvalidCount,
                 format!("count was {} when this cursor was issued and cannot change", payload.c),
@@ -105,8 +106,8 @@ mod tests {
         let r = ListRequest::default();
         let cursor = owner(1).issue(&r, 10, &last(), 100);
         assert!(cursor.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c)));
-        assert_eq!(owner(1).read(&r, &cursor, 99).unwrap(), (last(), 10));
-        let kind = |o: Owner<'_>, r: &ListRequest, c: &str, now| o.read(r, c, now).unwrap_err().scim_type.unwrap();
+        assert_eq!(owner(1).read(&r, &cursor, None, 99).unwrap(), (last(), 10));
+        let kind = |o: Owner<'_>, r: &ListRequest, c: &str, now| o.read(r, c, r.count, now).unwrap_err().scim_type.unwrap();
         assert_eq!(kind(owner(2), &r, &cursor, 0), ScimType::InvalidCursor);
         assert_eq!(kind(owner(1), &r, &cursor, 100), ScimType::ExpiredCursor);
         assert_eq!(kind(owner(1), &r, &format!("A{cursor}"), 0), ScimType::InvalidCursor);

@@ -97,12 +97,13 @@ fn sortable(attr: AttrRef) -> Result<AttrRef> {
 }
 
 fn page(ctx: &Ctx, rt: Option<&ResourceType>, request: &ListRequest, secret: &[u8]) -> Result<Page> {
-    let count = request.count.unwrap_or(ctx.limits.page_default).clamp(0, ctx.limits.page_max);
+    let asked = request.count.map(|c| c.clamp(0, ctx.limits.page_max));
+    let count = asked.unwrap_or(ctx.limits.page_default);
     match request.cursor.as_deref() {
         None => Ok(Page::Index { start: request.start_index.unwrap_or(1).max(1), count }),
         Some("") => Ok(Page::Cursor { last: None, count }),
         Some(cursor) => {
-            let (last, count) = owner(ctx, rt, secret).read(request, cursor, ctx.now / 1_000_000)?;
+            let (last, count) = owner(ctx, rt, secret).read(request, cursor, asked, ctx.now / 1_000_000)?;
             Ok(Page::Cursor { last: Some(last), count })
         }
     }

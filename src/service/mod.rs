@@ -30,6 +30,8 @@ pub struct Limits {
     pub filter_length: usize,
     /// Nesting of a filter.
     pub filter_depth: usize,
+    /// Conditions of a filter.
+    pub filter_terms: usize,
     /// Operations of one PATCH.
     pub patch_operations: usize,
     /// Resources of a page when the client names no number.
@@ -44,7 +46,7 @@ impl Limits {
     /// The part that concerns filters.
     #[must_use]
     pub fn filter(&self) -> crate::scim::parse::Limits {
-        crate::scim::parse::Limits { length: self.filter_length, depth: self.filter_depth }
+        crate::scim::parse::Limits { length: self.filter_length, depth: self.filter_depth, terms: self.filter_terms }
     }
 }
 

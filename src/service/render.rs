@@ -48,7 +48,7 @@ pub fn extras(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<Extras> {
     }
     let groups = members::groups_of(conn, ctx.tenant_id(), &[&row.id])?;
     let manager = match &row.manager {
-        Some(id) => resources::user_labels(conn, ctx.tenant_id(), &[id])?.pop().map(|(_, label)| label),
+        Some(id) => resources::labels(conn, ctx.tenant_id(), Kind::User, &[id])?.pop().map(|(_, label)| label),
         None => None,
     };
     Ok(Extras { groups, manager })
@@ -68,7 +68,7 @@ pub fn extras_of_page(conn: &mut Conn, ctx: &Ctx, rows: &[&Row]) -> Result<HashM
     let mut managers: Vec<&str> = users.iter().filter_map(|r| r.manager.as_deref()).collect();
     managers.sort_unstable();
     managers.dedup();
-    let labels: HashMap<String, String> = resources::user_labels(conn, ctx.tenant_id(), &managers)?.into_iter().collect();
+    let labels: HashMap<String, String> = resources::labels(conn, ctx.tenant_id(), Kind::User, &managers)?.into_iter().collect();
     for user in users {
         if let Some(label) = user.manager.as_ref().and_then(|m| labels.get(m)) {
             out.entry(user.id.clone()).or_default().manager = Some(label.clone());

@@ -119,7 +119,7 @@ pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) ->
 /// A new user is in no group; only its manager may exist already.
 fn manager_label(conn: &mut Conn, ctx: &Ctx, record: &Record) -> Result<Option<String>> {
     let Some(id) = &record.manager else { return Ok(None) };
-    Ok(resources::user_labels(conn, ctx.tenant_id(), &[id])?.pop().map(|(_, label)| label))
+    Ok(resources::labels(conn, ctx.tenant_id(), Kind::User, &[id])?.pop().map(|(_, label)| label))
 }
 
 /// A user is active unless somebody says otherwise.
@@ -231,7 +231,7 @@ fn rewrite(
     emails::remove(conn, tenant, &row.id, &gone)?;
     emails::add(conn, tenant, &row.id, &fresh)?;
     if record.label != row.label {
-        resources::touch_groups_of(conn, tenant, &row.id, false, ctx.now)?;
+        resources::touch_groups_of(conn, tenant, &row.id, ctx.now)?;
     }
     if record.manager != row.manager {
         extras.manager = manager_label(conn, ctx, &record)?;
@@ -255,8 +255,12 @@ fn rewrite(
 pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions) -> Result<()> {
     let Saved { row, .. } = load(conn, ctx, rt, id, conditions)?;
     let tenant = ctx.tenant_id();
-    resources::touch_groups_of(conn, tenant, id, true, ctx.now)?;
-    rows::leave_all(conn, tenant, id)?;
+    let mut groups = rows::leave_all(conn, tenant, id)?;
+    // In one order everywhere, so that two such deletions do not wait for each other.
+    groups.sort_unstable();
+    for group in groups {
+        resources::members_changed(conn, tenant, &group, -1, ctx.now)?;
+    }
     match row.kind {
         Kind::Group => drop(rows::clear(conn, tenant, id)?),
         Kind::User => emails::remove(conn, tenant, id, &mapping::email_keys(&mapping::parsed(&row)))?,

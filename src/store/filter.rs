@@ -25,7 +25,30 @@ pub fn compile<'a>(filter: &'a Filter, rt: &'a ResourceType, tenant: TenantId, d
 pub fn is_look_up(filter: &Filter) -> bool {
     let Node::Compare(attr, Op::Eq, _) = filter.node() else { return false };
     let email = attr.is_core("emails") && attr.sub_name() == "value";
-    email || ["id", "userName", "externalId", "displayName"].iter().any(|name| attr.is_core(name))
+    email || has_index(attr)
+}
+
+/// Whether an index narrows a filter down to few rows, so that the order is better made afterwards.
+#[must_use]
+pub fn is_selective(filter: &Filter) -> bool {
+    selective(filter.node())
+}
+
+fn selective(node: &Node) -> bool {
+    match node {
+        Node::All(terms) => terms.iter().any(selective),
+        Node::Any(terms) => terms.iter().all(selective),
+        Node::Compare(attr, Op::Eq | Op::Sw, _) => {
+            let by_value = ["emails", "members", "groups"].iter().any(|name| attr.is_core(name)) && attr.sub_name() == "value";
+            by_value || has_index(attr)
+        }
+        Node::Element(attr, inner) => attr.is_core("emails") && required_value(inner).is_some(),
+        Node::Not(_) | Node::Never | Node::Present(_) | Node::Compare(..) => false,
+    }
+}
+
+fn has_index(attr: &AttrRef) -> bool {
+    ["id", "userName", "externalId", "displayName"].iter().any(|name| attr.is_core(name))
 }
 
 /// The condition on `group_members m` and the member's row `e` that a filter inside `members[…]` means.
@@ -77,6 +100,9 @@ impl<'a> Compiler<'a> {
         }
         if attr.is_core("groups") {
             return self.user_in(node);
+        }
+        if attr.extension.is_some() && attr.attr.name == "manager" && matches!(attr.sub_name(), "$ref" | "displayName") {
+            return self.managed_by(attr, node);
         }
         if let Some(answer) = self.constant(attr, node) {
             return answer;
@@ -186,7 +212,7 @@ impl<'a> Compiler<'a> {
         match op {
             Op::Co => Sql::new(self.position()).made(source).sql(", ").text(want).sql(") > 0"),
             Op::Sw => prefix(source, want),
-            Op::Ew if want.is_empty() => Sql::new("(1 = 1)"),
+            Op::Ew if want.is_empty() => Sql::new("(").made(source).sql(" IS NOT NULL)"),
             Op::Ew => self.suffix(source, want),
             other => Sql::default().made(source).sql(symbol(other)).text(want),
         }
@@ -269,7 +295,17 @@ impl<'a> Compiler<'a> {
             let id = url.trim_end_matches('/').rsplit('/').next().unwrap_or(url);
             return Sql::new("(").made(source.to_owned()).sql(" = ").text(id).sql(")");
         }
-        self.test(&Source { sql: source.to_owned(), column: false }, attr.leaf(), node)
+        self.test(&Source::column(source), attr.leaf(), node)
+    }
+
+    /// Users whose manager exists and passes; `manager.value` itself is in the document.
+    fn managed_by(self, attr: &AttrRef, node: &'a Node) -> Sql<'a> {
+        let source = if attr.sub_name() == "$ref" { "e.id" } else { "e.display_key" };
+        Sql::new("COALESCE(r.manager IN (SELECT e.id FROM resources e WHERE e.kind = 1 AND e.tenant_id = ")
+            .big(self.tenant.0)
+            .sql(" AND ")
+            .and(self.reference_test(attr, source, node))
+            .sql("), FALSE)")
     }
 
     /// Every user below one group: from the group down, by index.

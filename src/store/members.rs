@@ -3,11 +3,13 @@
 use super::backend::Conn;
 use super::error::Error;
 use super::filter;
-use super::resources::Kind;
+use super::resources::{self, Kind};
 use super::sql::Sql;
 use crate::domain::TenantId;
 use crate::scim::Filter;
-use diesel::sql_types::{BigInt, SmallInt, Text};
+use diesel::sql_types::{SmallInt, Text};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const CHUNK: usize = 300;
 
@@ -57,12 +59,17 @@ pub fn clear(conn: &mut Conn, tenant: TenantId, group: &str) -> Result<usize, Er
     of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group).run(conn)
 }
 
-/// Removes one member from every group.
+/// Removes one member from every group; the groups that it was in.
 ///
 /// # Errors
 /// When the database fails.
-pub fn leave_all(conn: &mut Conn, tenant: TenantId, member: &str) -> Result<usize, Error> {
-    Sql::new("DELETE FROM group_members WHERE tenant_id = ").big(tenant.0).sql(" AND member_id = ").text(member).run(conn)
+pub fn leave_all(conn: &mut Conn, tenant: TenantId, member: &str) -> Result<Vec<String>, Error> {
+    Sql::new("DELETE FROM group_members WHERE tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND member_id = ")
+        .text(member)
+        .sql(" RETURNING group_id")
+        .load::<Text, _>(conn)
 }
 
 /// The ids of all members.
@@ -143,23 +150,67 @@ pub struct GroupOf {
 
 /// The groups of users, direct and indirect, in the order of member and group. Cycles of groups are harmless.
 ///
+/// One look-up for each level of nesting, and one for the names: planners misjudge a recursive query badly.
+///
 /// # Errors
 /// When the database fails.
 pub fn groups_of(conn: &mut Conn, tenant: TenantId, users: &[&str]) -> Result<Vec<GroupOf>, Error> {
-    if users.is_empty() {
+    let direct = parents(conn, tenant, users)?;
+    if direct.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(String, String, i64, String)> = Sql::new(
-        "WITH RECURSIVE up (member, grp, direct) AS (SELECT member_id, group_id, 1 FROM group_members WHERE tenant_id = ",
-    )
-    .big(tenant.0)
-    .sql(" AND member_id IN (")
-    .texts(users)
-    .sql(") UNION SELECT up.member, g.group_id, 0 FROM up JOIN group_members g ON g.member_id = up.grp AND g.tenant_id = ")
-    .big(tenant.0)
-    .sql(") SELECT up.member, up.grp, CAST(MAX(up.direct) AS BIGINT), r.label FROM up JOIN resources r ON r.kind = 2 AND r.id = up.grp AND r.tenant_id = ")
-    .big(tenant.0)
-    .sql(" GROUP BY up.member, up.grp, r.label ORDER BY up.member, up.grp")
-    .load::<(Text, Text, BigInt, Text), _>(conn)?;
-    Ok(rows.into_iter().map(|(member, group, direct, label)| GroupOf { member, group, direct: direct == 1, label }).collect())
+    let mut above: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut fresh: BTreeSet<String> = direct.iter().map(|(_, group)| group.clone()).collect();
+    while !fresh.is_empty() {
+        let ids: Vec<&str> = fresh.iter().map(String::as_str).collect();
+        let found = parents(conn, tenant, &ids)?;
+        above.extend(std::mem::take(&mut fresh).into_iter().map(|id| (id, Vec::new())));
+        for (member, group) in found {
+            if !above.contains_key(&group) {
+                fresh.insert(group.clone());
+            }
+            above.entry(member).or_default().push(group);
+        }
+    }
+    let groups: Vec<&str> = above.keys().map(String::as_str).collect();
+    let labels: HashMap<String, String> = resources::labels(conn, tenant, Kind::Group, &groups)?.into_iter().collect();
+    Ok(closure(&direct, &above, &labels))
+}
+
+/// The direct groups and everything above them.
+fn closure(direct: &[(String, String)], above: &BTreeMap<String, Vec<String>>, labels: &HashMap<String, String>) -> Vec<GroupOf> {
+    let mut out: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    let mut open: Vec<(&str, &str)> = Vec::new();
+    for (member, group) in direct {
+        out.insert((member, group), true);
+        open.push((member, group));
+    }
+    while let Some((member, group)) = open.pop() {
+        for parent in above.get(group).into_iter().flatten() {
+            if let Entry::Vacant(slot) = out.entry((member, parent)) {
+                slot.insert(false);
+                open.push((member, parent));
+            }
+        }
+    }
+    let shown = |((member, group), direct): ((&str, &str), bool)| {
+        let label = labels.get(group)?.clone();
+        Some(GroupOf { member: member.to_owned(), group: group.to_owned(), direct, label })
+    };
+    out.into_iter().filter_map(shown).collect()
+}
+
+/// The groups that have any of these as direct members: member, group.
+fn parents(conn: &mut Conn, tenant: TenantId, members: &[&str]) -> Result<Vec<(String, String)>, Error> {
+    let mut found = Vec::new();
+    for part in members.chunks(CHUNK) {
+        let rows: Vec<(String, String)> = Sql::new("SELECT m.member_id, m.group_id FROM group_members m WHERE m.tenant_id = ")
+            .big(tenant.0)
+            .sql(" AND m.member_id IN (")
+            .texts(part)
+            .sql(")")
+            .load::<(Text, Text), _>(conn)?;
+        found.extend(rows);
+    }
+    Ok(found)
 }

@@ -220,11 +220,9 @@ pub fn members_changed(conn: &mut Conn, tenant: TenantId, group: &str, delta: i6
 ///
 /// # Errors
 /// When the database fails.
-pub fn touch_groups_of(conn: &mut Conn, tenant: TenantId, member: &str, leaving: bool, now: i64) -> Result<(), Error> {
+pub fn touch_groups_of(conn: &mut Conn, tenant: TenantId, member: &str, now: i64) -> Result<(), Error> {
     Sql::new("UPDATE resources SET version = version + 1, modified_at = ")
         .big(now)
-        .sql(", member_count = member_count - ")
-        .big(i64::from(leaving))
         .sql(" WHERE tenant_id = ")
         .big(tenant.0)
         .sql(" AND kind = 2 AND id IN (SELECT group_id FROM group_members WHERE tenant_id = ")
@@ -251,17 +249,19 @@ pub fn delete(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str) -> Result
     Ok(())
 }
 
-/// The labels of those users that exist, by id.
+/// The labels of those resources of a kind that exist, by id.
 ///
 /// # Errors
 /// When the database fails.
-pub fn user_labels(conn: &mut Conn, tenant: TenantId, ids: &[&str]) -> Result<Vec<(String, String)>, Error> {
+pub fn labels(conn: &mut Conn, tenant: TenantId, kind: Kind, ids: &[&str]) -> Result<Vec<(String, String)>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     Sql::new("SELECT r.id, r.label FROM resources r WHERE r.tenant_id = ")
         .big(tenant.0)
-        .sql(" AND r.kind = 1 AND r.id IN (")
+        .sql(" AND r.kind = ")
+        .small(kind.code())
+        .sql(" AND r.id IN (")
         .texts(ids)
         .sql(")")
         .load::<(Text, Text), _>(conn)

@@ -102,8 +102,9 @@ fn sqlite(attr: &AttrRef, names: &[&str]) -> String {
         return format!("json_extract(r.fdoc, '${path}{sub}')");
     }
     format!(
-        "COALESCE((SELECT json_extract(x.value, '${sub}') FROM json_each(r.fdoc, '${path}') x WHERE json_extract(x.value, '$.primary') = 1 LIMIT 1), \
-         json_extract(r.fdoc, '${path}[0]{sub}'))"
+        "(CASE WHEN EXISTS (SELECT 1 FROM json_each(r.fdoc, '${path}') x WHERE json_extract(x.value, '$.primary') = 1) \
+         THEN (SELECT json_extract(x.value, '${sub}') FROM json_each(r.fdoc, '${path}') x WHERE json_extract(x.value, '$.primary') = 1 LIMIT 1) \
+         ELSE json_extract(r.fdoc, '${path}[0]{sub}') END)"
     )
 }
 
@@ -120,7 +121,8 @@ fn postgres(attr: &AttrRef, names: &[&str]) -> String {
         return format!("((r.fdoc{path}{sub}){cast})");
     }
     format!(
-        "((COALESCE((SELECT x.value{sub} FROM jsonb_array_elements(r.fdoc{path}) x(value) WHERE (x.value ->> 'primary')::boolean LIMIT 1), \
-         r.fdoc{path} -> 0{sub})){cast})"
+        "((CASE WHEN EXISTS (SELECT 1 FROM jsonb_array_elements(r.fdoc{path}) x(value) WHERE (x.value ->> 'primary')::boolean) \
+         THEN (SELECT x.value{sub} FROM jsonb_array_elements(r.fdoc{path}) x(value) WHERE (x.value ->> 'primary')::boolean LIMIT 1) \
+         ELSE r.fdoc{path} -> 0{sub} END){cast})"
     )
 }

@@ -164,7 +164,7 @@ fn nothing_is_left_undone() {
 }
 
 /// Store functions without a tenant: file, function ("" for all of the file), reason.
-const WITHOUT_TENANT: [(&str, &str, &str); 17] = [
+const WITHOUT_TENANT: [(&str, &str, &str); 18] = [
     ("backend", "", "connections, transactions and migrations"),
     ("keys", "", "the deployment's own secrets"),
     ("sql", "", "builds statements; whoever builds one names the tenant"),
@@ -173,6 +173,7 @@ const WITHOUT_TENANT: [(&str, &str, &str); 17] = [
     ("error", "is_transient", "says what an error is"),
     ("filter", "on_member", "a condition on members.rs's own statement, which names the tenant"),
     ("filter", "is_look_up", "looks at a filter, not at data"),
+    ("filter", "is_selective", "looks at a filter, not at data"),
     ("list", "is_look_up", "looks at a query, not at data"),
     ("list", "is_unfiltered", "looks at a query, not at data"),
     ("notes", "prune", "removes what is old, whosever it is"),

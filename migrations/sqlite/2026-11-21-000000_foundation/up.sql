@@ -61,7 +61,7 @@ CREATE TABLE resources (
 );
 CREATE UNIQUE INDEX resources_unique_key ON resources (tenant_id, kind, unique_key);
 CREATE INDEX resources_display_key ON resources (tenant_id, kind, display_key);
-CREATE INDEX resources_external_id ON resources (tenant_id, kind, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX resources_external_id ON resources (tenant_id, kind, external_id);
 
 CREATE TABLE resource_emails (
   tenant_id BIGINT NOT NULL,
