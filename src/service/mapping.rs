@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 
 type Doc = Map<String, Value>;
 
+/// Bytes of the longest value that has an index of its own; PostgreSQL takes no more than some 2,700.
+const MOST_INDEXED: usize = 1000;
+
 /// Whether a resource that was given no displayName shows one made of its other names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
@@ -47,14 +50,13 @@ pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) 
 
 /// Values that have an index must fit into a page of it.
 fn check_lengths(doc: &Doc) -> Result<(), scim::Error> {
-    const MOST: usize = 1000;
-    let too_long = |name: &str| Err(scim::Error::value(format!("{name} is longer than {MOST} bytes")));
+    let too_long = |name: &str| Err(scim::Error::value(format!("{name} is longer than {MOST_INDEXED} bytes")));
     for name in ["userName", "displayName", "externalId"] {
-        if doc.get(name).and_then(Value::as_str).is_some_and(|s| s.len() > MOST) {
+        if doc.get(name).and_then(Value::as_str).is_some_and(|s| s.len() > MOST_INDEXED) {
             return too_long(name);
         }
     }
-    if emails(doc).iter().any(|e| e.len() > MOST) { too_long("emails.value") } else { Ok(()) }
+    if emails(doc).iter().any(|e| e.len() > MOST_INDEXED) { too_long("emails.value") } else { Ok(()) }
 }
 
 fn to_text(doc: &Doc) -> String {
@@ -72,11 +74,13 @@ fn unique_key(kind: ResourceKind, tenant: &Tenant, user_name: &str, label: &str)
 fn derived_name(doc: &Doc) -> String {
     let part = |key: &str| doc.get("name").and_then(|n| n.get(key)).and_then(Value::as_str).map(str::trim).filter(|s| !s.is_empty());
     let parts: Vec<&str> = [part("givenName"), part("familyName")].into_iter().flatten().collect();
-    match part("formatted") {
+    let mut name = match part("formatted") {
         Some(formatted) => formatted.to_owned(),
         None if !parts.is_empty() => parts.join(" "),
         None => doc.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned(),
-    }
+    };
+    name.truncate(name.floor_char_boundary(MOST_INDEXED));
+    name
 }
 
 fn manager(doc: &Doc) -> Option<&str> {

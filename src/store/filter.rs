@@ -244,9 +244,12 @@ impl<'a> Compiler<'a> {
             .sql(")")
     }
 
-    /// Groups with a member that passes.
+    /// Groups with a member that passes. The member's own row is read only for its name.
     fn group_with(self, node: &'a Node) -> Sql<'a> {
-        Sql::new("r.id IN (SELECT m.group_id FROM group_members m JOIN resources e ON e.tenant_id = m.tenant_id AND e.kind = m.member_kind AND e.id = m.member_id WHERE m.tenant_id = ")
+        let join = " JOIN resources e ON e.tenant_id = m.tenant_id AND e.kind = m.member_kind AND e.id = m.member_id";
+        Sql::new("r.id IN (SELECT m.group_id FROM group_members m")
+            .sql(if names(node, "display") { join } else { "" })
+            .sql(" WHERE m.tenant_id = ")
             .big(self.tenant.0)
             .sql(" AND ")
             .and(logic(node, &move |n| self.member_term(n)))
@@ -394,6 +397,16 @@ fn any_sub<'a>(attr: &'a Attribute, test: impl Fn(&'a Attribute) -> Sql<'a>) -> 
         out = out.sql(" OR ").and(test(sub));
     }
     out.sql(")")
+}
+
+/// Whether a condition is about this sub-attribute, among others.
+fn names(node: &Node, sub: &str) -> bool {
+    match node {
+        Node::All(terms) | Node::Any(terms) => terms.iter().any(|t| names(t, sub)),
+        Node::Not(inner) | Node::Element(_, inner) => names(inner, sub),
+        Node::Present(attr) | Node::Compare(attr, ..) => attr.sub_name() == sub,
+        Node::Never => false,
+    }
 }
 
 fn is_number(source: &Source) -> bool {
