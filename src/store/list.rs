@@ -141,8 +141,8 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
         None => out.sql(" ORDER BY r.kind, r.id"),
     };
     let out = match window {
-        Window::Offset { skip, limit, .. } => out.sql(" LIMIT ").big(*limit).sql(" OFFSET ").big(*skip),
-        Window::After { limit, .. } => out.sql(" LIMIT ").big(*limit),
+        Window::Offset { skip, limit, .. } => out.limit(*limit).sql(" OFFSET ").big(*skip),
+        Window::After { limit, .. } => out.limit(*limit),
     };
     if cacheable && query.sort.is_none() { out } else { out.uncached() }
 }
@@ -151,7 +151,7 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
 fn by_rank(head: Sql<'_>, tenant: TenantId, kind: Kind, (skip, limit, total): (i64, i64, i64)) -> Sql<'_> {
     let limit = limit.min(total - skip).max(0);
     let from_end = (total - skip - limit).max(0);
-    let (order, offset) = if skip <= from_end { (" ORDER BY p.id LIMIT ", skip) } else { (" ORDER BY p.id DESC LIMIT ", from_end) };
+    let (order, offset) = if skip <= from_end { (" ORDER BY p.id", skip) } else { (" ORDER BY p.id DESC", from_end) };
     head.sql("r.tenant_id = ")
         .big(tenant.0)
         .sql(" AND r.kind = ")
@@ -161,7 +161,7 @@ fn by_rank(head: Sql<'_>, tenant: TenantId, kind: Kind, (skip, limit, total): (i
         .sql(" AND p.kind = ")
         .small(kind.code())
         .sql(order)
-        .big(limit)
+        .limit(limit)
         .sql(" OFFSET ")
         .big(offset)
         .sql(") ORDER BY r.id")

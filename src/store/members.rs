@@ -115,8 +115,8 @@ pub fn page(conn: &mut Conn, tenant: TenantId, group: &str, after: &str, limit: 
         .text(group)
         .sql(" AND m.member_id > ")
         .text(after)
-        .sql(" ORDER BY m.member_id LIMIT ")
-        .big(limit)
+        .sql(" ORDER BY m.member_id")
+        .limit(limit)
         .load::<(Text, SmallInt, Text), _>(conn)?;
     Ok(rows.into_iter().map(|(id, kind, label)| Member { id, kind: Kind::of(kind), label }).collect())
 }

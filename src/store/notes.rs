@@ -76,12 +76,7 @@ pub fn list(conn: &mut Conn, tenant: TenantId, limit: i64) -> Result<Vec<Entry>,
 /// # Errors
 /// When the database fails.
 pub fn prune(conn: &mut Conn, before: i64, limit: i64) -> Result<usize, Error> {
-    Sql::new("DELETE FROM request_notes WHERE id IN (SELECT id FROM request_notes WHERE at < ")
-        .big(before)
-        .sql(" LIMIT ")
-        .big(limit)
-        .sql(")")
-        .run(conn)
+    Sql::new("DELETE FROM request_notes WHERE id IN (SELECT id FROM request_notes WHERE at < ").big(before).limit(limit).sql(")").run(conn)
 }
 
 /// Records that a provider was seen.

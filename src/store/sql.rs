@@ -73,6 +73,12 @@ impl<'a> Sql<'a> {
         self
     }
 
+    /// Adds a limit. SQLite plans by the value of a bare bind and would prepare the statement anew for each; the sum hides it.
+    #[must_use]
+    pub fn limit(self, rows: i64) -> Self {
+        self.sql(" LIMIT 0 + ").big(rows)
+    }
+
     /// Adds a number that may be null.
     #[must_use]
     pub fn maybe_big(mut self, value: Option<i64>) -> Self {
