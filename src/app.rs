@@ -65,13 +65,13 @@ impl App {
         let database = Database::parse(&config.database.url)?;
         prepare(&database, config.database.migrate)?;
         let text = |e: store::Error| e.to_string();
-        let pool = database.pool(config.database.pool, CONNECTION_WAIT).map_err(text)?;
+        let pool = database.pool(config.database.pool, CONNECTION_WAIT, false).map_err(text)?;
         let (quick, writer, thread) = match &database {
             Database::Postgres(_) => (None, None, None),
             Database::Sqlite(_) => {
                 let size = u32::try_from(worker_count(&config)).unwrap_or(16);
                 let (writer, thread) = Writer::start(&database).map_err(text)?;
-                (Some(database.pool(size, CONNECTION_WAIT).map_err(text)?), Some(writer), Some(thread))
+                (Some(database.pool(size, CONNECTION_WAIT, true).map_err(text)?), Some(writer), Some(thread))
             }
         };
         let mut conn = pool.get().map_err(|e| e.to_string())?;

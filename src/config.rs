@@ -313,6 +313,11 @@ mod tests {
     }
 
     #[test]
+    fn the_example_shows_the_defaults() {
+        assert_eq!(from(include_str!("../examples/rollbook.toml"), &[]).unwrap(), Config::default());
+    }
+
+    #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(from("", &[]).unwrap(), Config::default());
     }

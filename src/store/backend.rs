@@ -38,7 +38,7 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 
 /// How SQLite is opened. `synchronous=FULL` makes an acknowledged commit survive a power cut.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 4000;";
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 4000;";
 
 /// Where the database is, from a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,20 +82,33 @@ impl Database {
     /// # Errors
     /// When the file or server cannot be reached.
     pub fn connect(&self) -> Result<Conn, Error> {
-        Manager(self.clone()).connect().map_err(|e| Error::Db(e.to_string()))
+        self.manager(false).connect().map_err(|e| Error::Db(e.to_string()))
     }
 
-    /// A pool of at most `size` connections; a caller waits at most `wait` for one.
+    /// As [`Self::connect`], with room for the hot pages of a large table. For connections that are few and always at work.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_roomy(&self) -> Result<Conn, Error> {
+        self.manager(true).connect().map_err(|e| Error::Db(e.to_string()))
+    }
+
+    fn manager(&self, roomy: bool) -> Manager {
+        Manager { database: self.clone(), roomy }
+    }
+
+    /// A pool of at most `size` connections; a caller waits at most `wait` for one. `roomy` as in
+    /// [`Self::connect_roomy`].
     ///
     /// # Errors
     /// When no first connection can be opened.
-    pub fn pool(&self, size: u32, wait: Duration) -> Result<ConnPool, Error> {
+    pub fn pool(&self, size: u32, wait: Duration, roomy: bool) -> Result<ConnPool, Error> {
         Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(wait)
-            .build(Manager(self.clone()))
+            .build(self.manager(roomy))
             .map_err(Error::from)
     }
 }
@@ -107,18 +120,24 @@ pub type Loan = PooledConnection<Manager>;
 
 /// Opens connections for a pool.
 #[derive(Debug)]
-pub struct Manager(Database);
+pub struct Manager {
+    database: Database,
+    roomy: bool,
+}
 
 impl ManageConnection for Manager {
     type Connection = Conn;
     type Error = r2d2::Error;
 
     fn connect(&self) -> Result<Conn, r2d2::Error> {
-        match &self.0 {
+        match &self.database {
             Database::Postgres(url) => PgConnection::establish(url).map(Conn::Pg).map_err(r2d2::Error::ConnectionError),
             Database::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(path).map_err(r2d2::Error::ConnectionError)?;
                 conn.batch_execute(PRAGMAS).map_err(r2d2::Error::QueryError)?;
+                if self.roomy {
+                    conn.batch_execute("PRAGMA cache_size = -16000").map_err(r2d2::Error::QueryError)?;
+                }
                 Ok(Conn::Sqlite(conn))
             }
         }

@@ -98,6 +98,11 @@ pub fn count(conn: &mut Conn, tenant: TenantId, query: &Query) -> Result<i64, Er
 /// # Errors
 /// When the database fails.
 pub fn page(conn: &mut Conn, tenant: TenantId, query: &Query, window: &Window) -> Result<Vec<(Row, Position)>, Error> {
+    let everything = (window, query.parts.as_slice(), &query.sort);
+    if let (Window::Offset { skip, limit, total: Some(total) }, [Part { kind, filter: None }], None) = everything {
+        let rows = by_rank(conn, tenant, *kind, (*skip, *limit, *total))?;
+        return Ok(rows.into_iter().map(|t| placed(t, None)).collect());
+    }
     let sql = statement(tenant, query, window, conn.dialect());
     type Keyed = (SmallInt, Text, BigInt, BigInt, BigInt, BigInt, Nullable<Text>, Text, Bool, Text, Nullable<Text>);
     if query.sort.is_none() {
@@ -114,7 +119,7 @@ fn placed(tuple: Tuple, key: Option<String>) -> (Row, Position) {
     (Row::from(tuple), position)
 }
 
-/// The statement of a page.
+/// The statement of a page that is not found by its rank.
 #[must_use]
 pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dialect: Dialect) -> Sql<'a> {
     let mut head = Sql::new("SELECT ").sql(COLUMNS);
@@ -122,10 +127,6 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
         head = head.sql(", CAST(").made(sort.key(dialect)).sql(" AS TEXT)");
     }
     let head = head.sql(" FROM resources r WHERE ");
-    let everything = (window, query.parts.as_slice(), &query.sort);
-    if let (Window::Offset { skip, limit, total: Some(total) }, [Part { kind, filter: None }], None) = everything {
-        return by_rank(head, tenant, *kind, (*skip, *limit, *total));
-    }
     let cacheable = query.is_unfiltered() || query.is_look_up();
     let mut out = head.and(query.condition(tenant, dialect));
     if let Window::After { last: Some(last), .. } = window {
@@ -136,8 +137,12 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
     }
     out = match &query.sort {
         Some(sort) => out.sql(" ORDER BY ").made(sort.order_by(dialect)),
-        // SQLite would walk the tenant in the order of ids rather than use the filter's own index; the plus forbids it.
-        None if dialect == Dialect::Sqlite && query.is_selective() => out.sql(" ORDER BY +r.kind, +r.id"),
+        // Without statistics both planners would walk the tenant in the order of ids rather than use the filter's own index.
+        // An expression as the key forbids it.
+        None if query.is_selective() => out.sql(match dialect {
+            Dialect::Sqlite => " ORDER BY +r.kind, +r.id",
+            Dialect::Postgres => " ORDER BY r.kind + 0, r.id || ''",
+        }),
         None => out.sql(" ORDER BY r.kind, r.id"),
     };
     let out = match window {
@@ -147,16 +152,13 @@ pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dia
     if cacheable && query.sort.is_none() { out } else { out.uncached() }
 }
 
-/// A page of everything: the ids come from the index alone, counted from whichever end is nearer.
-fn by_rank(head: Sql<'_>, tenant: TenantId, kind: Kind, (skip, limit, total): (i64, i64, i64)) -> Sql<'_> {
+/// A page of everything: its place is found in the index alone, counted from whichever end is nearer, and its rows are then
+/// one stretch of ids.
+fn by_rank(conn: &mut Conn, tenant: TenantId, kind: Kind, (skip, limit, total): (i64, i64, i64)) -> Result<Vec<Tuple>, Error> {
     let limit = limit.min(total - skip).max(0);
     let from_end = (total - skip - limit).max(0);
     let (order, offset) = if skip <= from_end { (" ORDER BY p.id", skip) } else { (" ORDER BY p.id DESC", from_end) };
-    head.sql("r.tenant_id = ")
-        .big(tenant.0)
-        .sql(" AND r.kind = ")
-        .small(kind.code())
-        .sql(" AND r.id IN (SELECT p.id FROM resources p WHERE p.tenant_id = ")
+    let ids: Vec<String> = Sql::new("SELECT p.id FROM resources p WHERE p.tenant_id = ")
         .big(tenant.0)
         .sql(" AND p.kind = ")
         .small(kind.code())
@@ -164,5 +166,18 @@ fn by_rank(head: Sql<'_>, tenant: TenantId, kind: Kind, (skip, limit, total): (i
         .limit(limit)
         .sql(" OFFSET ")
         .big(offset)
-        .sql(") ORDER BY r.id")
+        .load::<Text, _>(conn)?;
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
+    Sql::new("SELECT ")
+        .sql(COLUMNS)
+        .sql(" FROM resources r WHERE r.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND r.kind = ")
+        .small(kind.code())
+        .sql(" AND r.id >= ")
+        .text(first.as_str())
+        .sql(" AND r.id <= ")
+        .text(last.as_str())
+        .sql(" ORDER BY r.kind, r.id")
+        .load::<Types, _>(conn)
 }

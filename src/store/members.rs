@@ -59,17 +59,14 @@ pub fn clear(conn: &mut Conn, tenant: TenantId, group: &str) -> Result<usize, Er
     of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group).run(conn)
 }
 
-/// Removes one member from every group; the groups that it was in.
+/// The groups that have a resource as a direct member.
 ///
 /// # Errors
 /// When the database fails.
-pub fn leave_all(conn: &mut Conn, tenant: TenantId, member: &str) -> Result<Vec<String>, Error> {
-    Sql::new("DELETE FROM group_members WHERE tenant_id = ")
-        .big(tenant.0)
-        .sql(" AND member_id = ")
-        .text(member)
-        .sql(" RETURNING group_id")
-        .load::<Text, _>(conn)
+pub fn groups_with(conn: &mut Conn, tenant: TenantId, member: &str) -> Result<Vec<String>, Error> {
+    let mut groups: Vec<String> = parents(conn, tenant, &[member])?.into_iter().map(|(_, group)| group).collect();
+    groups.sort_unstable();
+    Ok(groups)
 }
 
 /// The ids of all members.

@@ -31,7 +31,7 @@ impl Writer {
     /// # Errors
     /// When the database cannot be opened or the thread not started.
     pub fn start(database: &Database) -> Result<(Self, JoinHandle<()>), Error> {
-        let mut conn = database.connect()?;
+        let mut conn = database.connect_roomy()?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
