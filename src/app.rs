@@ -174,6 +174,18 @@ impl App {
         self.auth.refresh(&mut conn)
     }
 
+    /// Brings the database's knowledge of its tables up to date; see [`backend::analyze_if_grown`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refresh_statistics(&self) -> std::result::Result<(), store::Error> {
+        let mut conn = self.pool.get()?;
+        if backend::analyze_if_grown(&mut conn)? {
+            log::debug!("the tables have grown: their statistics were renewed");
+        }
+        Ok(())
+    }
+
     /// Who a token belongs to.
     ///
     /// # Errors

@@ -53,6 +53,7 @@ fn run(app: &App, stopped: &Receiver<()>) {
         }
         if beat.is_multiple_of(WRITE_EVERY) {
             report("notes", write_down(app));
+            report("statistics", app.refresh_statistics().map_err(Into::into));
         }
         if beat % PRUNE_EVERY == 1 {
             report("pruning", prune(app));

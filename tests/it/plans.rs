@@ -291,3 +291,25 @@ fn values_are_binds() {
         }
     }
 }
+
+/// A table that has grown is analysed once, and not again until it has grown further.
+#[test]
+fn statistics_follow_growth() {
+    let server = Server::start(Db::Postgres);
+    let client = server.tenant();
+    for n in 0..60 {
+        client.user(&format!("user{n}"));
+    }
+    let known = |conn: &mut Conn| -> i64 {
+        let counted = Sql::new("SELECT count(*) FROM pg_stats WHERE tablename = 'resources' AND schemaname = current_schema()");
+        counted.load::<diesel::sql_types::BigInt, _>(conn).unwrap()[0]
+    };
+    let mut conn = server.connect();
+    let started = std::time::Instant::now();
+    while known(&mut conn) == 0 {
+        assert!(started.elapsed().as_secs() < 30, "the server never analysed its tables");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(!backend::analyze_if_grown(&mut conn).unwrap(), "nothing has grown since");
+    assert!(!backend::analyze_if_grown(&mut Server::start(Db::Sqlite).connect()).unwrap());
+}
