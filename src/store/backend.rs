@@ -238,7 +238,7 @@ pub fn read<T, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Res
     result
 }
 
-/// Brings PostgreSQL's knowledge of the tables up to date when they have grown by half; whether it did.
+/// Brings PostgreSQL's knowledge of the tables up to date when a fifth of them is new; whether it did.
 ///
 /// Autovacuum does the same, but at the earliest after a minute. Until then the planner takes every index for equally good,
 /// and an initial sync suffers from it. SQLite's statements are written so that they need no statistics.
@@ -249,7 +249,7 @@ pub fn analyze_if_grown(conn: &mut Conn) -> Result<bool, Error> {
     let Conn::Pg(_) = conn else { return Ok(false) };
     let grown: Vec<i64> = Sql::new(
         "SELECT count(*) FROM pg_stat_user_tables WHERE relname IN ('resources', 'resource_emails', 'group_members') \
-         AND schemaname = current_schema() AND n_mod_since_analyze > 50 + n_live_tup / 2",
+         AND schemaname = current_schema() AND n_mod_since_analyze > 50 + n_live_tup / 5",
     )
     .load::<diesel::sql_types::BigInt, _>(conn)?;
     if grown.first().is_none_or(|n| *n == 0) {

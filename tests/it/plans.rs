@@ -297,7 +297,7 @@ fn values_are_binds() {
 fn statistics_follow_growth() {
     let server = Server::start(Db::Postgres);
     let client = server.tenant();
-    for n in 0..60 {
+    for n in 0..90 {
         client.user(&format!("user{n}"));
     }
     let known = |conn: &mut Conn| -> i64 {

@@ -51,7 +51,6 @@ fn play(server: &Server, case: &Value, idp: Idp) -> Result<(), String> {
 }
 
 fn run(server: &Server, client: &Client, step: &Value, saved: &mut BTreeMap<String, String>) -> Result<(), String> {
-    let before = server.notes(&client.tenant).len();
     let request = substituted(&step["request"], saved);
     let expected = substituted(&step["expect"], saved);
     let parallel = request["parallel"].as_u64().unwrap_or(1);
@@ -71,9 +70,15 @@ fn run(server: &Server, client: &Client, step: &Value, saved: &mut BTreeMap<Stri
     check(reply, &expected).map_err(|e| format!("{e}{}", shown()))?;
     if let Some(notes) = expected["notes"].as_array() {
         let wanted: BTreeSet<String> = notes.iter().map(|n| n.as_str().unwrap().to_owned()).collect();
-        let all = server.notes(&client.tenant);
-        let fresh = all.len() - before;
-        let fired: BTreeSet<String> = all.iter().take(fresh).flat_map(|e| quirks(&e.notes)).collect();
+        let mut fired = fired_in(server, client, reply);
+        // The notes of a read may be on their way into the database at this moment.
+        for _ in 0..40 {
+            if wanted.is_subset(&fired) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            fired = fired_in(server, client, reply);
+        }
         if fired != wanted {
             return Err(format!("notes {fired:?}, expected {wanted:?}{}", shown()));
         }
@@ -85,6 +90,12 @@ fn run(server: &Server, client: &Client, step: &Value, saved: &mut BTreeMap<Stri
         saved.insert(name.clone(), value.to_owned());
     }
     Ok(())
+}
+
+/// The tolerances recorded for one request.
+fn fired_in(server: &Server, client: &Client, reply: &Reply) -> BTreeSet<String> {
+    let entries = server.notes(&client.tenant);
+    entries.iter().filter(|e| e.request_id == reply.header("x-request-id")).flat_map(|e| quirks(&e.notes)).collect()
 }
 
 fn quirks(notes: &str) -> Vec<String> {
