@@ -82,11 +82,23 @@ pub fn extras_of_page(conn: &mut Conn, ctx: &Ctx, rows: &[&Row]) -> Result<HashM
 /// # Errors
 /// When the database fails.
 pub fn resource(conn: &mut Conn, ctx: &Ctx, row: &Row, extras: &Extras, projection: &Projection) -> Result<Rendered> {
-    let mut members = String::new();
-    if row.kind == Kind::Group && projection.shows("members") {
-        members = all_members(conn, ctx, row)?;
+    if row.kind == Kind::User || !projection.shows("members") {
+        return Ok(with_members(ctx, row, extras, projection, ""));
     }
-    Ok(with_members(ctx, row, extras, projection, &members))
+    let room = usize::try_from(row.member_count).unwrap_or(0) * 190;
+    if !projection.is_default() {
+        let mut members = String::with_capacity(room);
+        all_members(conn, ctx, row, &mut members)?;
+        return Ok(with_members(ctx, row, extras, projection, &members));
+    }
+    // The members of a large group go straight into the answer, so that they are held once.
+    let (etag, location) = (etag::of(row, extras), location(ctx, row.kind, &row.id));
+    let mut json = head(row, room);
+    json.push_str(",\"members\":[");
+    all_members(conn, ctx, row, &mut json)?;
+    json.push(']');
+    tail(&mut json, row, &etag, &location);
+    Ok(Rendered { etag, location, json })
 }
 
 /// Renders a user, or a group whose members are already JSON.
@@ -113,16 +125,27 @@ pub fn location(ctx: &Ctx, kind: Kind, id: &str) -> String {
 
 /// The stored document is JSON already: id, groups, members and meta are put around it.
 fn spliced(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str), members: Option<&str>) -> String {
-    let inner = row.doc.strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default();
-    let room = row.doc.len() + members.map_or(0, str::len) + extras.groups.len() * 200 + 512;
-    let mut out = String::with_capacity(room);
-    let _ = write!(out, "{{\"id\":{},{inner}", quoted(&row.id));
+    let mut out = head(row, members.map_or(0, str::len) + extras.groups.len() * 200);
     if let Some(members) = members {
         let _ = write!(out, ",\"members\":[{members}]");
     }
     if !extras.groups.is_empty() {
         let _ = write!(out, ",\"groups\":{}", groups(ctx, extras));
     }
+    tail(&mut out, row, etag, location);
+    out
+}
+
+/// The id and the stored document, still open; with room for as many bytes more.
+fn head(row: &Row, room: usize) -> String {
+    let inner = row.doc.strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default();
+    let mut out = String::with_capacity(row.doc.len() + room + 512);
+    let _ = write!(out, "{{\"id\":{},{inner}", quoted(&row.id));
+    out
+}
+
+/// `meta` and the end.
+fn tail(out: &mut String, row: &Row, etag: &str, location: &str) {
     let _ = write!(
         out,
         ",\"meta\":{{\"resourceType\":\"{}\",\"created\":\"{}\",\"lastModified\":\"{}\",\"location\":{},\"version\":{}}}}}",
@@ -132,7 +155,6 @@ fn spliced(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str)
         quoted(location),
         quoted(etag)
     );
-    out
 }
 
 fn projected(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str), projection: &Projection, members: &str) -> String {
@@ -182,25 +204,24 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// The members of a group as the inside of a JSON array, held once.
-fn all_members(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<String> {
-    let mut out = String::with_capacity(usize::try_from(row.member_count).unwrap_or(0) * 190);
+/// Appends the members of a group as the inside of a JSON array.
+fn all_members(conn: &mut Conn, ctx: &Ctx, row: &Row, out: &mut String) -> Result<()> {
     let mut after = String::new();
     loop {
         let page = members::page(conn, ctx.tenant_id(), &row.id, &after, MEMBERS_AT_A_TIME)?;
         for m in &page {
-            write_member(&mut out, ctx, m);
+            write_member(out, ctx, m);
         }
         match page.last() {
             Some(last) if page.len() >= usize::try_from(MEMBERS_AT_A_TIME).unwrap_or(usize::MAX) => after.clone_from(&last.id),
-            _ => return Ok(out),
+            _ => return Ok(()),
         }
     }
 }
 
 /// Appends one member to the inside of a JSON array.
 pub fn write_member(out: &mut String, ctx: &Ctx, m: &Member) {
-    if !out.is_empty() {
+    if !out.is_empty() && !out.ends_with('[') {
         out.push(',');
     }
     let (endpoint, kind) = if m.kind == Kind::User { ("Users", "User") } else { ("Groups", "Group") };
