@@ -25,7 +25,7 @@ const SHOWN_MEMBERS: i64 = 100;
 /// `POST /Users`, `POST /Groups` (RFC 7644 §3.3).
 pub async fn create(call: Call, kind: ResourceKind, body: Body) -> Result<HttpResponse> {
     let rt = ResourceType::of(kind);
-    let projection = call.projection(rt, &mut call.ctx.reading())?;
+    let projection = shown_after_write(&call, rt)?;
     let wanted = write::read_wanted(&call.ctx, rt, &body.0)?;
     let (ctx, shown) = (call.ctx.clone(), projection.clone());
     let (saved, group) = call
@@ -65,7 +65,7 @@ pub async fn replace(call: Call, kind: ResourceKind, id: Path<String>, body: Bod
         Ok(wanted) => wanted,
         Err(fault) => return before_body(&call, rt, id, fault).await,
     };
-    let projection = call.projection(rt, &mut call.ctx.reading())?;
+    let projection = shown_after_write(&call, rt)?;
     let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
     let (saved, group) = call
         .app
@@ -86,7 +86,7 @@ pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body)
         Ok(change) => change,
         Err(fault) => return before_body(&call, rt, id, fault).await,
     };
-    let projection = call.projection(rt, &mut call.ctx.reading())?;
+    let projection = shown_after_write(&call, rt)?;
     let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
     let (saved, group, brief) = call
         .app
@@ -134,8 +134,15 @@ fn finished(call: &Call, saved: &Saved, group: Option<Rendered>, projection: &sc
 /// The answer to a write whose body cannot be read.
 async fn before_body(call: &Call, rt: &'static ResourceType, id: String, fault: Error) -> Result<HttpResponse> {
     let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
-    call.app.look_up(move |conn| read::before_body(conn, &ctx, rt, &id, &conditions, fault)).await?;
-    Err(Error::Internal("a fault was forgotten".to_owned()))
+    match call.app.look_up(move |conn| read::before_body(conn, &ctx, rt, &id, &conditions, fault)).await? {}
+}
+
+/// Which attributes the answer to a write has. What had to be tolerated in the parameters is recorded like all else.
+fn shown_after_write(call: &Call, rt: &ResourceType) -> Result<scim::Projection> {
+    let mut reading = call.ctx.reading();
+    let projection = call.projection(rt, &mut reading)?;
+    note_later(call, &reading);
+    Ok(projection)
 }
 
 /// Records tolerances of a request that wrote nothing.

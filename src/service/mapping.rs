@@ -87,7 +87,9 @@ fn manager(doc: &Doc) -> Option<&str> {
     doc.get(ENTERPRISE_URN)?.get("manager")?.get("value")?.as_str()
 }
 
-fn emails(doc: &Doc) -> Vec<String> {
+/// The addresses of a document as they are indexed, each once.
+#[must_use]
+pub fn emails(doc: &Doc) -> Vec<String> {
     let list = doc.get("emails").and_then(Value::as_array);
     let values = list.into_iter().flatten().filter_map(|e| e.get("value")).filter_map(Value::as_str);
     let mut keys: Vec<String> = values.map(|v| fold(v).into_owned()).collect();
@@ -110,12 +112,6 @@ pub fn editable(row: &Row) -> Doc {
 #[must_use]
 pub fn parsed(row: &Row) -> Doc {
     serde_json::from_str(&row.doc).unwrap_or_default()
-}
-
-/// The e-mail keys of a stored document.
-#[must_use]
-pub fn email_keys(doc: &Doc) -> Vec<String> {
-    emails(doc)
 }
 
 /// The document as filters see it: strings folded where case does not count, dateTimes as numbers, and nothing that has a

@@ -6,6 +6,7 @@ use super::{Ctx, kind_of};
 use crate::error::{Error, Result};
 use crate::scim::{self, Projection, ResourceType};
 use crate::store::{Conn, Row, resources};
+use std::convert::Infallible;
 
 /// The answer to a GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(super) fn found(row: Option<Row>, rt: &ResourceType, id: &str) -> Result<Row
 ///
 /// # Errors
 /// 404, 412, or `fault`.
-pub fn before_body(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions, fault: Error) -> Result<()> {
+pub fn before_body(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions, fault: Error) -> Result<Infallible> {
     let row = found(resources::find(conn, ctx.tenant_id(), kind_of(rt.kind), id)?, rt, id)?;
     let extras = render::extras(conn, ctx, &row)?;
     conditions.check_write(&super::etag::of(&row, &extras))?;

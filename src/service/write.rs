@@ -225,7 +225,7 @@ fn rewrite(
     if !resources::update(conn, tenant, &row, &record, ctx.now).map_err(|e| taken(e, rt))? {
         return Err(Error::Busy("the resource was changed at the same time".to_owned()));
     }
-    let before = mapping::email_keys(old);
+    let before = mapping::emails(old);
     let gone: Vec<String> = before.iter().filter(|e| !record.emails.contains(e)).cloned().collect();
     let fresh: Vec<String> = record.emails.iter().filter(|e| !before.contains(e)).cloned().collect();
     emails::remove(conn, tenant, &row.id, &gone)?;
@@ -264,7 +264,7 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
     }
     match row.kind {
         Kind::Group => drop(rows::clear(conn, tenant, id)?),
-        Kind::User => emails::remove(conn, tenant, id, &mapping::email_keys(&mapping::parsed(&row)))?,
+        Kind::User => emails::remove(conn, tenant, id, &mapping::emails(&mapping::parsed(&row)))?,
     }
     resources::delete(conn, tenant, row.kind, id)?;
     counts::change(conn, tenant, row.kind, id, -1)?;

@@ -1,12 +1,12 @@
 //! Statements that are put together from text and binds. User text only ever enters as a bind.
 
-use super::backend::{Conn, MultiBackend};
+use super::backend::Conn;
 use super::error::Error;
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, SmallInt, Text};
 use diesel::{QueryResult, RunQueryDsl};
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -17,7 +17,6 @@ enum Piece<'a> {
     Text(Cow<'a, str>),
     MaybeText(Option<Cow<'a, str>>),
     Big(i64),
-    MaybeBig(Option<i64>),
     Small(i16),
     Double(f64),
     Bool(bool),
@@ -77,13 +76,6 @@ impl<'a> Sql<'a> {
     #[must_use]
     pub fn limit(self, rows: i64) -> Self {
         self.sql(" LIMIT 0 + ").big(rows)
-    }
-
-    /// Adds a number that may be null.
-    #[must_use]
-    pub fn maybe_big(mut self, value: Option<i64>) -> Self {
-        self.pieces.push(Piece::MaybeBig(value));
-        self
     }
 
     /// Adds a small number.
@@ -168,9 +160,7 @@ impl<ST, DB> QueryFragment<DB> for Typed<'_, ST>
 where
     DB: Backend + HasSqlType<Text> + HasSqlType<BigInt> + HasSqlType<SmallInt> + HasSqlType<Double> + HasSqlType<Bool>,
     str: ToSql<Text, DB>,
-    for<'x> Option<&'x str>: ToSql<Nullable<Text>, DB>,
     i64: ToSql<BigInt, DB>,
-    Option<i64>: ToSql<Nullable<BigInt>, DB>,
     i16: ToSql<SmallInt, DB>,
     f64: ToSql<Double, DB>,
     bool: ToSql<Bool, DB>,
@@ -183,8 +173,8 @@ where
             match piece {
                 Piece::Sql(text) => out.push_sql(text),
                 Piece::Text(v) | Piece::MaybeText(Some(v)) => out.push_bind_param::<Text, str>(v.as_ref())?,
-                Piece::MaybeText(None) | Piece::MaybeBig(None) => out.push_sql("NULL"),
-                Piece::Big(v) | Piece::MaybeBig(Some(v)) => out.push_bind_param::<BigInt, _>(v)?,
+                Piece::MaybeText(None) => out.push_sql("NULL"),
+                Piece::Big(v) => out.push_bind_param::<BigInt, _>(v)?,
                 Piece::Small(v) => out.push_bind_param::<SmallInt, _>(v)?,
                 Piece::Double(v) => out.push_bind_param::<Double, _>(v)?,
                 Piece::Bool(v) => out.push_bind_param::<Bool, _>(v)?,
@@ -204,6 +194,3 @@ impl<ST> Query for Typed<'_, ST> {
 }
 
 impl<ST> RunQueryDsl<Conn> for Typed<'_, ST> {}
-
-/// Keeps the generated backend's name in one place.
-pub type AnyBackend = MultiBackend;
