@@ -8,6 +8,8 @@
 mod harness;
 mod access;
 mod architecture;
+mod browser;
+mod browser_checks;
 mod catalogue;
 mod clients;
 mod command_line;
