@@ -11,6 +11,7 @@
 //! | [`service`] | use cases: one function, one transaction |
 //! | [`store`] | SQL for both databases |
 //! | [`http`] | transport: routes, handlers, errors |
+//! | [`mail`] | letters: their words, and how they are sent |
 //! | [`jobs`] | what happens beside the requests |
 //! | [`cli`] | what an operator types |
 //! | [`app`], [`config`], [`error`] | what holds the program together |
@@ -25,6 +26,7 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod jobs;
+pub mod mail;
 pub mod scim;
 pub mod service;
 pub mod store;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What a module of `src/` may name: modules of the crate, then foreign crates among [`GUARDED`].
-const LAYERS: [(&str, &[&str], &[&str]); 11] = [
+const LAYERS: [(&str, &[&str], &[&str]); 12] = [
     ("scim", &["scim"], &[]),
     ("domain", &["domain"], &[]),
     ("store", &["store", "domain", "scim"], &["diesel", "diesel_migrations"]),
     ("service", &["service", "domain", "scim", "store", "error"], &[]),
+    ("mail", &["mail", "domain"], &["lettre", "askama"]),
     ("jobs", &["jobs", "app", "service", "domain", "store", "error"], &[]),
     ("http", &["http", "service", "scim", "domain", "app", "error"], &["actix_web"]),
     ("error", &["scim", "store"], &[]),
@@ -19,7 +20,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Foreign crates that belong to one layer. Others may be used anywhere.
-const GUARDED: [&str; 5] = ["actix_web", "diesel", "diesel_migrations", "libsqlite3_sys", "pq_sys"];
+const GUARDED: [&str; 6] = ["actix_web", "diesel", "diesel_migrations", "lettre", "libsqlite3_sys", "pq_sys"];
 
 const LONGEST: usize = 600;
 

@@ -20,6 +20,7 @@ mod filters;
 mod groups;
 mod isolation;
 mod limits;
+mod mail;
 mod oracle;
 mod paging;
 mod patches;
