@@ -1,8 +1,15 @@
 //! The rules. No I/O, no SCIM, no SQL.
 
+pub mod actor;
+pub mod lifecycle;
+pub mod member;
+pub mod settings;
 pub mod tenant;
 pub mod token;
 
+pub use actor::Actor;
+pub use member::{Hold, Member, Reason, Source, Stage, State};
+pub use settings::Settings;
 pub use tenant::{Idp, Tenant, TenantId};
 pub use token::{Scope, Scopes, Token, TokenKind};
 
