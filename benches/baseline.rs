@@ -41,7 +41,7 @@ fn sqlite(rows: u64, seconds: u64) -> Outcome {
     backend::migrate(&mut Database::parse(&format!("sqlite://{path}"))?.connect()?)?;
     let mut conn = Connection::open(&path)?;
     conn.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;")?;
-    conn.execute_batch("INSERT INTO tenants VALUES (1,'raw','auto',0,0); INSERT INTO resource_counts VALUES (1,1,0,0);")?;
+    conn.execute_batch("INSERT INTO tenants VALUES (1,'raw','auto',0,0,'{}'); INSERT INTO resource_counts VALUES (1,1,0,0);")?;
     let (started, mut n) = (Instant::now(), 0u64);
     while started.elapsed() < Duration::from_secs(seconds) {
         let tx = conn.transaction()?;
@@ -49,7 +49,7 @@ fn sqlite(rows: u64, seconds: u64) -> Outcome {
             n += 1;
             let (id, name) = (id(n), format!("r1.user{n:07}@example.com"));
             tx.prepare_cached("SELECT id FROM resources WHERE tenant_id=1 AND kind=1 AND unique_key=?")?.exists([&name])?;
-            tx.prepare_cached("INSERT INTO resources VALUES (1,1,?,1,0,0,0,?,'ada andersson1',?,NULL,'Ada Andersson1',0,?,?)")?
+            tx.prepare_cached("INSERT INTO resources (tenant_id, kind, id, version, created_at, modified_at, member_count, unique_key, display_key, external_id, label, label_derived, doc, fdoc) VALUES (1,1,?,1,0,0,0,?,'ada andersson1',?,'Ada Andersson1',0,?,?)")?
                 .execute(params![id, name, id, DOC, DOC])?;
             tx.prepare_cached("INSERT INTO resource_emails VALUES (1,?,?)")?.execute(params![name, id])?;
             tx.prepare_cached("UPDATE resource_counts SET total=total+1 WHERE tenant_id=1 AND kind=1 AND slot=0")?.execute([])?;
@@ -65,7 +65,7 @@ fn postgres(url: &str, connections: u64, seconds: u64) -> Outcome {
     let database = Database::parse(url)?;
     let mut conn = database.connect()?;
     backend::migrate(&mut conn)?;
-    conn.batch_execute("INSERT INTO tenants VALUES (1,'raw','auto',false,0) ON CONFLICT DO NOTHING")?;
+    conn.batch_execute("INSERT INTO tenants VALUES (1,'raw','auto',false,0,'{}') ON CONFLICT DO NOTHING")?;
     let started = Instant::now();
     let workers: Vec<_> = (0..connections)
         .map(|w| {

@@ -28,7 +28,14 @@ fn protocol(c: &mut Criterion) {
         resource::read(rt, map, &mut Reading::of(Declared::Auto)).expect("the user is a user")
     };
     let doc = read();
-    let tenant = Tenant { id: TenantId(1), name: "t".to_owned(), idp: Idp::Auto, unique_group_names: false, created_at: 0 };
+    let tenant = Tenant {
+        id: TenantId(1),
+        name: "t".to_owned(),
+        idp: Idp::Auto,
+        unique_group_names: false,
+        created_at: 0,
+        settings: rollbook::domain::Settings::default(),
+    };
     let resolve = || filter::resolve(rt, FILTER, Limits::default(), &mut Reading::of(Declared::Auto)).expect("the filter is sound");
     let filter = resolve();
 

@@ -5,6 +5,10 @@ use crate::domain::TenantId;
 use crate::error::{Error, Result};
 use crate::scim::dialect::Evidence;
 use crate::service::auth::{Auth, Principal};
+use crate::service::claims::Door;
+use crate::service::claims::throttle::Throttle;
+use crate::service::letters::Post;
+use crate::service::vault::Vault;
 use crate::service::{self, tokens};
 use crate::store::backend::{self, ConnPool, Database};
 use crate::store::notes::Entry;
@@ -25,6 +29,16 @@ pub fn system_clock() -> Clock {
     Arc::new(|| chrono::Utc::now().timestamp_micros())
 }
 
+/// The clock that the configuration names: the system's, or one that runs faster, for trials.
+#[must_use]
+pub fn clock(config: &Config) -> Clock {
+    let (system, start, speed) = (system_clock(), config.clock.start * 1_000_000, i64::from(config.clock.speed));
+    if speed == 1 {
+        return system;
+    }
+    Arc::new(move || start + (system() - start) * speed)
+}
+
 /// How long a request waits for a connection before it is answered "busy".
 const CONNECTION_WAIT: Duration = Duration::from_secs(3);
 /// How often a transaction is tried that others get in the way of.
@@ -35,11 +49,16 @@ pub struct App {
     pub config: Config,
     pub auth: Auth,
     pub clock: Clock,
+    /// What people see in front of every path, without a slash at the end.
+    pub origin: Arc<str>,
     /// The SCIM base URL, without a slash at the end.
     pub base: Arc<str>,
     pub limits: service::Limits,
     /// Signs cursors; the same on every server of the database.
     pub secret: Vec<u8>,
+    /// The keys of links, codes and sealed texts.
+    pub vault: Arc<Vault>,
+    throttle: Arc<Throttle>,
     pool: ConnPool,
     /// SQLite only: connections for look-ups that take microseconds and are done without changing threads.
     quick: Option<ConnPool>,
@@ -76,13 +95,41 @@ impl App {
         };
         let mut conn = pool.get().map_err(|e| e.to_string())?;
         let secret = backend::write(&mut conn, |c| keys::secret(c, "cursor", &tokens::random(32))).map_err(text)?.into_bytes();
+        let vault = Arc::new(open_vault(&mut conn, &config).map_err(text)?);
         let auth = Auth::default();
         auth.refresh(&mut conn).map_err(text)?;
         drop(conn);
-        let base = format!("{}/scim/v2", origin.trim_end_matches('/')).into();
+        let origin: Arc<str> = origin.trim_end_matches('/').into();
+        let base = format!("{origin}/scim/v2").into();
         let limits = config.service_limits();
-        let app = Self { config, auth, clock, base, limits, secret, pool, quick, writer, later: Mutex::default() };
+        let app = Self {
+            config,
+            auth,
+            clock,
+            origin,
+            base,
+            limits,
+            secret,
+            vault,
+            throttle: Arc::default(),
+            pool,
+            quick,
+            writer,
+            later: Mutex::default(),
+        };
         Ok((app, thread))
+    }
+
+    /// What claims need.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door { vault: self.vault.clone(), origin: self.origin.clone(), throttle: self.throttle.clone() }
+    }
+
+    /// What letters need.
+    #[must_use]
+    pub fn post(&self) -> Post {
+        Post { vault: self.vault.clone(), origin: self.origin.clone(), from: self.config.mail.from.clone() }
     }
 
     /// The time, in microseconds since the epoch.
@@ -132,6 +179,15 @@ impl App {
         F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     {
         self.read(move |conn| backend::read(conn, f)).await
+    }
+
+    /// As [`Self::read`], for a thread outside the async runtime.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_blocking<T>(&self, f: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let mut conn = self.pool.get().map_err(store::Error::from)?;
+        f(&mut conn)
     }
 
     /// Runs `f` in one transaction; when this returns `Ok`, the change is on disk. `f` may run more than once.
@@ -186,6 +242,14 @@ impl App {
         Ok(())
     }
 
+    /// Gets what was deleted out of the database's files; see [`backend::scrub`].
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn scrub(&self) -> std::result::Result<(), store::Error> {
+        backend::scrub(&mut *self.pool.get()?)
+    }
+
     /// Who a token belongs to.
     ///
     /// # Errors
@@ -220,6 +284,25 @@ impl App {
     pub fn take_later(&self) -> Later {
         std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The keys, from the configured master key or from one that the database keeps.
+///
+/// # Errors
+/// When the master key is another than the first one, or the database fails.
+pub fn open_vault(conn: &mut Conn, config: &Config) -> std::result::Result<Vault, store::Error> {
+    let root = match &config.master_key {
+        Some(key) => key.clone(),
+        None => backend::write(conn, |c| keys::secret(c, "root", &tokens::random(32)))?,
+    };
+    let vault = Vault::new(root.as_bytes());
+    let first = backend::write(conn, |c| keys::secret(c, "root_check", &vault.check()))?;
+    if first != vault.check() {
+        return Err(store::Error::Db(
+            "master_key is not the one that this database was first used with: links, codes and sealed texts could not be read".to_owned(),
+        ));
+    }
+    Ok(vault)
 }
 
 /// Threads that take requests.

@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, every key also from the environment. An unknown key is an error.
 
+use crate::domain::settings::is_address;
 use crate::service::Limits;
 use crate::store::backend::Database;
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,19 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Threads that take requests; 0 means one for each core.
     pub workers: usize,
+    /// The header in which a proxy in front tells the client's address, such as `x-forwarded-for`. Without it, the address of
+    /// the connection counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_address_header: Option<String>,
+    /// At least 32 characters, from which every other key is derived. Without it, one that the database keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub master_key: Option<String>,
     pub database: DatabaseConfig,
     pub limits: LimitsConfig,
     pub discovery: DiscoveryConfig,
     pub notes: NotesConfig,
+    pub mail: MailConfig,
+    pub clock: ClockConfig,
     pub log: LogConfig,
 }
 
@@ -67,6 +77,34 @@ pub struct NotesConfig {
     pub keep_days: u32,
 }
 
+/// `[mail]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// `smtps://USER:PASSWORD@HOST:465` or `smtp://USER:PASSWORD@HOST:587` (STARTTLS). Without it, mails are written as files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A PEM file with certificates that are trusted beside the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// The address that mails come from.
+    pub from: String,
+    /// Where mails are written as `.eml` files when there is no URL.
+    pub folder: String,
+    /// Hours after which a mail that cannot be delivered is given up.
+    pub give_up_hours: u32,
+}
+
+/// `[clock]`: for trials only.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClockConfig {
+    /// How many times as fast as the system's clock time passes.
+    pub speed: u32,
+    /// From which moment on, in seconds since the epoch; 0 is now. Needed with a speed, so that every command agrees.
+    pub start: i64,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -81,10 +119,14 @@ impl Default for Config {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: None,
             workers: 0,
+            client_address_header: None,
+            master_key: None,
             database: DatabaseConfig::default(),
             limits: LimitsConfig::default(),
             discovery: DiscoveryConfig::default(),
             notes: NotesConfig::default(),
+            mail: MailConfig::default(),
+            clock: ClockConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -124,6 +166,18 @@ impl Default for NotesConfig {
     }
 }
 
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self { url: None, ca_file: None, from: "rollbook@localhost.localdomain".to_owned(), folder: "mail".to_owned(), give_up_hours: 72 }
+    }
+}
+
+impl Default for ClockConfig {
+    fn default() -> Self {
+        Self { speed: 1, start: 0 }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         Self { filter: "info".to_owned() }
@@ -144,10 +198,12 @@ enum Shape {
 }
 
 /// Every key. Its environment variable is `ROLLBOOK_` and the key in capitals, with `_` for the dot.
-const KEYS: [(&str, Shape); 18] = [
+const KEYS: [(&str, Shape); 27] = [
     ("listen", Shape::Text),
     ("public_url", Shape::Text),
     ("workers", Shape::Number),
+    ("client_address_header", Shape::Text),
+    ("master_key", Shape::Text),
     ("database.url", Shape::Text),
     ("database.pool", Shape::Number),
     ("database.migrate", Shape::Flag),
@@ -162,6 +218,13 @@ const KEYS: [(&str, Shape); 18] = [
     ("limits.cursor_seconds", Shape::Number),
     ("discovery.anonymous", Shape::Flag),
     ("notes.keep_days", Shape::Number),
+    ("mail.url", Shape::Text),
+    ("mail.ca_file", Shape::Text),
+    ("mail.from", Shape::Text),
+    ("mail.folder", Shape::Text),
+    ("mail.give_up_hours", Shape::Number),
+    ("clock.speed", Shape::Number),
+    ("clock.start", Shape::Number),
     ("log.filter", Shape::Text),
 ];
 
@@ -211,6 +274,15 @@ impl Config {
                 return bad("public_url", format!("\"{url}\" is no base URL; https://scim.example.com is an example"));
             }
         }
+        if self.master_key.as_ref().is_some_and(|k| k.len() < 32) {
+            return bad("master_key", "at least 32 characters are needed".to_owned());
+        }
+        if !is_address(&self.mail.from) {
+            return bad("mail.from", format!("\"{}\" is no e-mail address", self.mail.from));
+        }
+        if self.clock.speed == 0 || (self.clock.speed > 1 && self.clock.start <= 0) {
+            return bad("clock.speed", "a speed of at least 1 is needed, and above 1 a clock.start".to_owned());
+        }
         if self.database.pool == 0 {
             return bad("database.pool", "at least one connection is needed".to_owned());
         }
@@ -252,6 +324,8 @@ impl Config {
     pub fn shown(&self) -> String {
         let mut copy = self.clone();
         copy.database.url = without_password(&copy.database.url);
+        copy.mail.url = copy.mail.url.as_deref().map(without_password);
+        copy.master_key = copy.master_key.map(|_| "***".to_owned());
         toml::to_string_pretty(&copy).unwrap_or_default()
     }
 }
@@ -324,7 +398,15 @@ mod tests {
 
     #[test]
     fn every_key_of_the_default_is_known_to_the_environment() {
-        let text = toml::to_string(&Config { public_url: Some("https://x".into()), ..Config::default() }).unwrap();
+        let mail = MailConfig { url: Some("x".into()), ca_file: Some("x".into()), ..MailConfig::default() };
+        let whole = Config {
+            public_url: Some("https://x".into()),
+            master_key: Some("x".into()),
+            client_address_header: Some("x".into()),
+            mail,
+            ..Config::default()
+        };
+        let text = toml::to_string(&whole).unwrap();
         let table: toml::Table = text.parse().unwrap();
         let mut keys: Vec<String> = table
             .iter()

@@ -1,5 +1,6 @@
 //! The one error of a request. It is rendered in `http::error` only.
 
+use crate::domain::lifecycle::Refused;
 use crate::{scim, store};
 
 /// Why a request was not done.
@@ -8,6 +9,12 @@ pub enum Error {
     /// The client's doing.
     #[error(transparent)]
     Scim(#[from] scim::Error),
+    /// The roll's rules forbid it.
+    #[error(transparent)]
+    Roll(#[from] Refused),
+    /// What an admin asked for makes no sense.
+    #[error("{0}")]
+    Invalid(String),
     /// No token, or one that is not accepted.
     #[error("{0}")]
     Unauthorized(&'static str),

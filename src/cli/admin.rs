@@ -2,9 +2,9 @@
 
 use super::args::{TenantCommand, TokenCommand};
 use super::{Outcome, say};
-use crate::app::system_clock;
+use crate::app::clock;
 use crate::config::Config;
-use crate::domain::{Scopes, Tenant, Token, TokenKind};
+use crate::domain::{Scopes, Settings, Tenant, Token, TokenKind};
 use crate::scim::dialect::Quirks;
 use crate::scim::value::write_time;
 use crate::service::tenants::{self, Refused, Shown};
@@ -31,7 +31,7 @@ fn read<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Result<T, Refused>) -> 
 }
 
 pub fn tenant(config: &Config, command: &TenantCommand) -> Outcome {
-    let now = system_clock()();
+    let now = clock(config)();
     match command {
         TenantCommand::Create { name, idp, unique_group_names } => {
             let made = write(config, |c| tenants::create(c, name, *idp, *unique_group_names, now))?;
@@ -40,9 +40,32 @@ pub fn tenant(config: &Config, command: &TenantCommand) -> Outcome {
                 made.name, made.idp, made.name
             ))
         }
+        TenantCommand::Set { name, settings, json } => {
+            let kept = write(config, |c| tenants::set(c, name, settings))?;
+            show_settings(&kept, *json)
+        }
         TenantCommand::List { json } => list_tenants(&read(config, tenants::list)?, *json),
         TenantCommand::Show { name, json } => show_tenant(&read(config, |c| tenants::show(c, name, now))?, *json),
     }
+}
+
+fn show_settings(settings: &Settings, as_json: bool) -> Outcome {
+    let all = serde_json::to_value(settings).unwrap_or_default();
+    if as_json {
+        return say(&all.to_string());
+    }
+    let Value::Object(all) = all else { return Ok(()) };
+    all.iter().try_for_each(|(name, value)| {
+        let text = match value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            Value::Array(list) => {
+                list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        say(&format!("{name:<17} {text}"))
+    })
 }
 
 fn tenant_json(t: &Tenant) -> Value {
@@ -87,7 +110,7 @@ fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
 }
 
 pub fn token(config: &Config, command: &TokenCommand) -> Outcome {
-    let now = system_clock()();
+    let now = clock(config)();
     match command {
         TokenCommand::Issue { tenant, name, expires, scope, jwt, quiet } => {
             let scopes = if scope.is_empty() { Scopes::ALL } else { Scopes::parse(&scope.join(" "))? };

@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+pub use super::roll_args::{CodeCommand, LocationCommand, MailCommand, MemberCommand};
 use crate::domain::Idp;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -22,6 +23,10 @@ pub struct Cli {
     /// Database: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite://rollbook.db] [env: ROLLBOOK_DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub database: Option<String>,
+
+    /// Who acts, as the history of members will say
+    #[arg(long, global = true, value_name = "NAME", env = "ROLLBOOK_ACTOR", default_value = "command line")]
+    pub actor: String,
 
     #[command(subcommand)]
     pub command: Command,
@@ -50,6 +55,26 @@ pub enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Members of the roll: list, invite, restore, and see what happened to them
+    Member {
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
+    /// Access codes, for people without an e-mail address and for those who have lost their way in
+    Code {
+        #[command(subcommand)]
+        command: CodeCommand,
+    },
+    /// The places that a tenant's members can be at
+    Location {
+        #[command(subcommand)]
+        command: LocationCommand,
+    },
+    /// Mails that wait, were sent, or could not be delivered
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
     },
     /// Show what was tolerated in a tenant's requests, newest first
     Notes {
@@ -99,6 +124,15 @@ pub enum TenantCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Change settings: NAME=VALUE, an empty value for the default, `none` for an empty list; without any, list them
+    Set {
+        name: String,
+        #[arg(value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Show a tenant: its provider and what gave it away, its tolerances, how much it holds
     Show {
         name: String,
@@ -119,7 +153,7 @@ pub enum TokenCommand {
         /// How long it is valid: 90d, 12h, 30m [default: for ever]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         expires: Option<i64>,
-        /// scim:read or scim:write, may be repeated [default: both]
+        /// scim:read, scim:write or scim:secrets (links and codes), may be repeated [default: the first two]
         #[arg(long, value_name = "SCOPE")]
         scope: Vec<String>,
         /// A signed JWT instead of an opaque token

@@ -3,6 +3,13 @@
 mod admin;
 mod args;
 mod check;
+mod codes;
+mod desk;
+mod invite;
+mod mails;
+mod members;
+mod places;
+mod roll_args;
 mod serve;
 
 use crate::config::Config;
@@ -23,6 +30,10 @@ pub fn main() -> ExitCode {
         Command::Serve(a) => config(&cli).and_then(|c| serve::run(c, a)),
         Command::Tenant { command } => config(&cli).and_then(|c| admin::tenant(&c, command)),
         Command::Token { command } => config(&cli).and_then(|c| admin::token(&c, command)),
+        Command::Member { command } => config(&cli).and_then(|c| members::run(&c, &cli.actor, command)),
+        Command::Code { command } => config(&cli).and_then(|c| codes::run(&c, &cli.actor, command)),
+        Command::Location { command } => config(&cli).and_then(|c| places::run(&c, &cli.actor, command)),
+        Command::Mail { command } => config(&cli).and_then(|c| mails::run(&c, &cli.actor, command)),
         Command::Notes { tenant, limit } => config(&cli).and_then(|c| admin::notes(&c, tenant, *limit)),
         Command::Check => check::run(config(&cli)),
         Command::Config { command: ConfigCommand::Print } => config(&cli).and_then(|c| say(c.shown().trim_end())),

@@ -2,11 +2,12 @@
 
 use super::args::ServeArgs;
 use super::{Outcome, admin, say};
-use crate::app::{App, system_clock};
+use crate::app::{App, clock};
 use crate::config::Config;
 use crate::domain::{Idp, Scopes, TokenKind};
 use crate::http;
 use crate::jobs::housekeeping::Housekeeping;
+use crate::jobs::{post, timers};
 use crate::service::tenants::{self, Refused};
 use crate::service::tokens::{self, Order};
 use crate::store::backend;
@@ -22,7 +23,11 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     listener.set_nonblocking(true).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let (app, writer) = App::open(config, &origin, system_clock())?;
+    let clock = clock(&config);
+    if config.clock.speed > 1 {
+        log::warn!("clock.speed is {}: time passes that many times as fast; for trials only", config.clock.speed);
+    }
+    let (app, writer) = App::open(config, &origin, clock)?;
     let app = Arc::new(app);
     if args.demo {
         demo(&app)?;
@@ -40,7 +45,10 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
 async fn serve(app: Arc<App>, listener: TcpListener) -> Outcome {
     let mut signals = Signals::new()?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let housekeeping = Housekeeping::start(app.clone()).map_err(|e| e.to_string())?;
+    let mailer = post::open(&app)?;
+    let text = |e: std::io::Error| e.to_string();
+    let housekeeping = Housekeeping::start(app.clone()).map_err(text)?;
+    let background = (timers::start(app.clone()).map_err(text)?, post::start(app.clone(), mailer).map_err(text)?);
     let server = http::serve(&app, listener).map_err(|e| e.to_string())?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
@@ -49,6 +57,7 @@ async fn serve(app: Arc<App>, listener: TcpListener) -> Outcome {
     log::info!("stopping: requests under way are finished first");
     handle.stop(true).await;
     running.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    drop(background);
     drop(housekeeping);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Tenants: the customers of the team that runs Rollbook. Every row of data belongs to one.
 
+use super::Settings;
 use std::fmt;
 use std::str::FromStr;
 
@@ -65,6 +66,15 @@ pub struct Tenant {
     pub unique_group_names: bool,
     /// Microseconds since the epoch.
     pub created_at: i64,
+    pub settings: Settings,
+}
+
+impl Tenant {
+    /// The organisation's name, for people.
+    #[must_use]
+    pub fn organisation(&self) -> &str {
+        self.settings.organisation.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Checks a tenant's name: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit.

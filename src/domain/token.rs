@@ -10,11 +10,13 @@ pub enum Scope {
     Read,
     /// Create, change and delete them.
     Write,
+    /// Read invitation links and access codes, which open accounts. Never given by default.
+    Secrets,
 }
 
 impl Scope {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Secrets];
 
     /// The word for it in tokens and on the command line.
     #[must_use]
@@ -22,6 +24,7 @@ impl Scope {
         match self {
             Self::Read => "scim:read",
             Self::Write => "scim:write",
+            Self::Secrets => "scim:secrets",
         }
     }
 }
@@ -31,11 +34,12 @@ impl Scope {
 pub struct Scopes {
     pub read: bool,
     pub write: bool,
+    pub secrets: bool,
 }
 
 impl Scopes {
-    /// Everything.
-    pub const ALL: Self = Self { read: true, write: true };
+    /// What an identity provider needs: everything but secrets.
+    pub const ALL: Self = Self { read: true, write: true, secrets: false };
 
     /// Whether `scope` is in the set.
     #[must_use]
@@ -43,6 +47,7 @@ impl Scopes {
         match scope {
             Scope::Read => self.read,
             Scope::Write => self.write,
+            Scope::Secrets => self.secrets,
         }
     }
 
@@ -51,15 +56,17 @@ impl Scopes {
     /// # Errors
     /// A sentence that names the unknown scope, or says that there is none.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut out = Self { read: false, write: false };
+        let mut out = Self { read: false, write: false, secrets: false };
         for word in text.split_whitespace() {
             match word {
                 "scim:read" => out.read = true,
                 "scim:write" => out.write = true,
-                other => return Err(format!("\"{other}\" is no scope; scim:read and scim:write are")),
+                "scim:secrets" => out.secrets = true,
+                other => return Err(format!("\"{other}\" is no scope; scim:read, scim:write and scim:secrets are")),
             }
         }
-        if out.read || out.write { Ok(out) } else { Err("a token needs at least one scope: scim:read, scim:write".to_owned()) }
+        let any = out.read || out.write || out.secrets;
+        if any { Ok(out) } else { Err("a token needs at least one scope: scim:read, scim:write".to_owned()) }
     }
 }
 

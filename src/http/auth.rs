@@ -72,8 +72,15 @@ pub fn is_discovery(path: &str) -> bool {
 
 /// Discovery belongs to no tenant.
 fn anonymous(app: &App, req: &ServiceRequest) -> Known {
-    let nobody = Tenant { id: TenantId(0), name: String::new(), idp: crate::domain::Idp::Rfc, unique_group_names: false, created_at: 0 };
-    let scopes = Scopes { read: true, write: false };
+    let nobody = Tenant {
+        id: TenantId(0),
+        name: String::new(),
+        idp: crate::domain::Idp::Rfc,
+        unique_group_names: false,
+        created_at: 0,
+        settings: crate::domain::Settings::default(),
+    };
+    let scopes = Scopes { read: true, write: false, secrets: false };
     let ctx = build(app, req, Arc::new(nobody), Arc::from(""));
     Known { ctx, scopes }
 }
@@ -102,6 +109,7 @@ fn build(app: &App, req: &ServiceRequest, tenant: Arc<Tenant>, token_id: Arc<str
         dialect,
         base: app.base.clone(),
         limits: app.limits,
+        vault: app.vault.clone(),
     }
 }
 

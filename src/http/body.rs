@@ -39,12 +39,14 @@ fn check_type(req: &HttpRequest) -> Result<()> {
     Err(Error::Scim(scim::Error::status(415, detail)))
 }
 
-fn check_length(req: &HttpRequest, most: usize) -> Result<()> {
+/// Refuses a body that is announced as larger than `most`.
+pub(super) fn check_length(req: &HttpRequest, most: usize) -> Result<()> {
     let announced = req.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
     if announced.is_some_and(|n| n > most) { Err(too_large(most)) } else { Ok(()) }
 }
 
-async fn read(mut payload: Payload, most: usize) -> Result<Bytes> {
+/// Reads a body of `most` bytes.
+pub(super) async fn read(mut payload: Payload, most: usize) -> Result<Bytes> {
     let mut out = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|e| Error::Scim(scim::Error::syntax(format!("the body could not be read: {e}"))))?;

@@ -20,6 +20,7 @@ pub struct Call {
     pub ctx: Ctx,
     pub query: String,
     pub conditions: Conditions,
+    pub scopes: crate::domain::Scopes,
     /// Whether the client takes `application/json` and not `application/scim+json`.
     pub plain_json: bool,
 }
@@ -53,6 +54,7 @@ impl Call {
         Ok(Self {
             app,
             ctx: known.ctx,
+            scopes: known.scopes,
             query: req.query_string().to_owned(),
             conditions: Conditions {
                 if_match: text(header::IF_MATCH).map(Tags::parse),

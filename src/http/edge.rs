@@ -1,7 +1,10 @@
-//! The outermost layer: a request id, one line in the log, and no answer that is not SCIM.
+//! The outermost layer: a request id, one line in the log, and no answer that is neither SCIM nor a page.
 
 use super::call::Known;
 use super::error;
+use super::pages::guard;
+use super::pages::view::Scene;
+use super::pages::visitor::scene_of;
 use super::reply::SCIM_JSON;
 use crate::domain::new_id;
 use crate::error::Error;
@@ -26,7 +29,9 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     let started = Instant::now();
     let id = new_id();
     req.extensions_mut().insert(RequestId(id.clone()));
-    let line = Line { method: req.method().to_string(), path: req.path().to_owned(), id: id.clone(), started };
+    let page = guard::is_private(req.path()).then(|| scene_of(req.request()));
+    let path = if page.is_some() { "/claim/…" } else { req.path() }.to_owned();
+    let line = Line { method: req.method().to_string(), path, page, id: id.clone(), started };
     let answered = AssertUnwindSafe(next.call(req)).catch_unwind().await;
     let mut res = match answered {
         Ok(Ok(res)) => res.map_into_boxed_body(),
@@ -48,7 +53,10 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
 /// What the log says of a request.
 struct Line {
     method: String,
+    /// Without what opens an account: a link's token or an access code.
     path: String,
+    /// For a claim page.
+    page: Option<Scene>,
     id: String,
     started: Instant,
 }
@@ -84,6 +92,9 @@ impl Line {
         let status = e.as_response_error().status_code();
         self.explain(status, &e.to_string());
         self.line("-", "-", status);
+        if let Some(scene) = &self.page {
+            return with_id(guard::failure(status, scene), &self.id);
+        }
         let body = match e.as_error::<Error>() {
             Some(own) => return with_id(actix_web::ResponseError::error_response(own), &self.id),
             None => error::body(status, None, &e.to_string()),
@@ -97,4 +108,30 @@ fn with_id(mut response: HttpResponse, id: &str) -> ActixError {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     actix_web::error::InternalError::from_response("", response).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer to a request whose handler panicked: status, some headers, body.
+    fn failed(page: Option<Scene>) -> (u16, [String; 3], String) {
+        let line =
+            Line { method: "GET".to_owned(), path: "/claim/…".to_owned(), page, id: "REQUEST".to_owned(), started: Instant::now() };
+        let response = line.failed(&Error::Internal("a handler panicked".to_owned()).into()).error_response();
+        let header = |name: &str| response.headers().get(name).map_or("", |v| v.to_str().unwrap()).to_owned();
+        let (status, headers) = (response.status().as_u16(), ["content-type", "x-request-id", "cache-control"].map(header));
+        let body = response.into_body().try_into_bytes().unwrap_or_default();
+        (status, headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_panic_is_answered_in_kind() {
+        let (status, headers, body) = failed(None);
+        assert_eq!((status, headers), (500, [SCIM_JSON, "REQUEST", ""].map(str::to_owned)));
+        assert!(body.starts_with('{'), "{body}");
+        let (status, headers, body) = failed(Some(Scene { request_id: "REQUEST".to_owned(), ..Scene::default() }));
+        assert_eq!((status, headers), (500, [guard::HTML, "REQUEST", "no-store"].map(str::to_owned)));
+        assert!(body.starts_with("<!DOCTYPE html>") && body.contains("REQUEST") && !body.contains("panicked"), "{body}");
+    }
 }

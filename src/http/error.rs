@@ -1,6 +1,7 @@
 //! Rendering errors. Every error of every path is a SCIM Error (RFC 7644 §3.12).
 
 use super::reply::SCIM_JSON;
+use crate::domain::lifecycle::Refused;
 use crate::error::Error;
 use crate::scim::{self, ERROR_URN};
 use actix_web::http::StatusCode;
@@ -12,6 +13,8 @@ impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         let code = match self {
             Self::Scim(e) => e.status,
+            Self::Roll(why) => forbidden_by_the_roll(*why).0,
+            Self::Invalid(_) => 400,
             Self::Unauthorized(_) => 401,
             Self::Forbidden(_) => 403,
             Self::Busy(_) => 503,
@@ -38,16 +41,48 @@ impl ResponseError for Error {
             Self::Scim(e) if e.status == 415 => {
                 out.insert_header((header::ACCEPT, "application/scim+json, application/json"));
             }
-            Self::Scim(_) | Self::Internal(_) => {}
+            Self::Scim(_) | Self::Roll(_) | Self::Invalid(_) | Self::Internal(_) => {}
         }
         let (scim_type, detail) = match self {
             Self::Scim(e) => (e.scim_type.map(scim::ScimType::as_str), e.detail.clone()),
+            Self::Roll(why) => (forbidden_by_the_roll(*why).1, with_code(*why)),
             Self::Internal(_) => (None, "something went wrong on the server; its log tells more".to_owned()),
             other => (None, other.to_string()),
         };
         out.insert_header((header::CONTENT_TYPE, SCIM_JSON));
         out.body(body(self.status_code(), scim_type, &detail))
     }
+}
+
+/// Status and scimType for what the roll's rules forbid.
+fn forbidden_by_the_roll(why: Refused) -> (u16, Option<&'static str>) {
+    match why {
+        Refused::NotFound | Refused::Neutral => (404, None),
+        Refused::Taken => (409, Some("uniqueness")),
+        Refused::AlreadyClaimed => (400, Some("mutability")),
+        Refused::NoEmail | Refused::HasEmail | Refused::NoGroups => (400, Some("invalidValue")),
+        Refused::NotInvited
+        | Refused::NotClaimed
+        | Refused::Deactivated
+        | Refused::Held(_)
+        | Refused::Unconfirmed
+        | Refused::LegalHold
+        | Refused::Frozen => (409, None),
+        Refused::Used | Refused::Gone => (410, None),
+        Refused::UseSso | Refused::Denied => (403, None),
+    }
+}
+
+/// What forbids it, with a word that programs can look for.
+fn with_code(why: Refused) -> String {
+    let code = match why {
+        Refused::Held(_) => "held: ",
+        Refused::NoEmail => "email_required: ",
+        Refused::AlreadyClaimed => "already_claimed: ",
+        Refused::Deactivated => "deactivated: ",
+        _ => "",
+    };
+    format!("{code}{why}")
 }
 
 /// The JSON of an error.

@@ -6,6 +6,7 @@ pub mod call;
 pub mod edge;
 pub mod error;
 pub mod ops;
+pub mod pages;
 pub mod reply;
 pub mod scim;
 
@@ -25,10 +26,30 @@ use std::time::Duration;
 fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/health", web::get().to(ops::health))
         .route("/ready", web::get().to(ops::ready))
+        .route("/.well-known/jwks.json", get().to(scim::key_set))
+        .configure(claim_routes)
         .service(web::scope("/scim/v2").wrap(from_fn(auth::authenticate)).configure(scim_routes))
         .service(web::resource("/scim/v{version:[0-9.]+}{rest:(/.*)?}").to(scim::other_version))
         .service(web::scope("/scim").wrap(from_fn(auth::authenticate)).configure(scim_routes))
         .default_service(web::to(scim::not_found));
+}
+
+/// What a member sees in the browser; HTML, its errors too.
+fn claim_routes(cfg: &mut ServiceConfig) {
+    cfg.service(
+        only("/claim", &[Method::GET, Method::POST])
+            .route(get().to(pages::code))
+            .route(web::post().to(pages::claim_by_code))
+            .wrap(from_fn(pages::guard::shield)),
+    )
+    .service(only("/claim/code/{code}", &[Method::GET]).route(get().to(pages::code_filled_in)).wrap(from_fn(pages::guard::shield)))
+    .service(
+        only("/claim/{token}", &[Method::GET, Method::POST])
+            .route(get().to(pages::link))
+            .route(web::post().to(pages::claim_by_link))
+            .wrap(from_fn(pages::guard::shield)),
+    )
+    .service(web::resource("/claim/{rest:.*}").to(pages::not_found).wrap(from_fn(pages::guard::shield)));
 }
 
 fn scim_routes(cfg: &mut ServiceConfig) {

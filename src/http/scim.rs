@@ -3,7 +3,8 @@
 use super::body::Body;
 use super::call::Call;
 use super::reply;
-use crate::domain::Idp;
+use crate::app::App;
+use crate::domain::{Idp, Scope};
 use crate::error::{Error, Result};
 use crate::scim::discovery::{self, Announced};
 use crate::scim::message::ListRequest;
@@ -12,9 +13,9 @@ use crate::scim::{self, Reading, json};
 use crate::service::read::{self, Read};
 use crate::service::render::{self, Rendered};
 use crate::service::write::{self, Saved};
-use crate::service::{list as lists, notes};
+use crate::service::{list as lists, notes, secrets};
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::web::Path;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 /// Largest group that a PATCH answers with.
@@ -36,7 +37,8 @@ pub async fn create(call: Call, kind: ResourceKind, body: Body) -> Result<HttpRe
             Ok((saved, group))
         })
         .await?;
-    Ok(reply::resource(&call, StatusCode::CREATED, finished(&call, &saved, group, &projection)))
+    let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(reply::resource(&call, status, finished(&call, &saved, group, &projection)))
 }
 
 /// `GET /Users/{id}`, `GET /Groups/{id}` (RFC 7644 §3.4.1).
@@ -45,16 +47,33 @@ pub async fn get(call: Call, kind: ResourceKind, id: Path<String>) -> Result<Htt
     let mut reading = call.ctx.reading();
     let projection = call.projection(rt, &mut reading)?;
     let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
+    let (shown, asked) = (projection.clone(), id.clone());
     let work = move |conn: &mut _| read::get(conn, &ctx, rt, &id, &projection, &conditions);
     let found = match kind {
         ResourceKind::User => call.app.look_up(work).await?,
         ResourceKind::Group => call.app.snapshot(work).await?,
     };
     note_later(&call, &reading);
+    let found = match found {
+        Read::Found(rendered) if kind == ResourceKind::User => Read::Found(with_secrets(&call, rendered, &shown, &asked).await?),
+        other => other,
+    };
     Ok(match found {
         Read::Found(rendered) => reply::resource(&call, StatusCode::OK, rendered),
         Read::NotModified { etag, location } => reply::bodyless(StatusCode::NOT_MODIFIED, etag, location),
     })
+}
+
+/// Adds the link and the code that open an account, when they are asked for by name with a token that may. It is written into
+/// the member's history.
+async fn with_secrets(call: &Call, rendered: Rendered, shown: &scim::Projection, id: &str) -> Result<Rendered> {
+    let wanted = secrets::wanted(shown);
+    if wanted.is_empty() || !call.scopes.has(Scope::Secrets) {
+        return Ok(rendered);
+    }
+    let (ctx, origin, id) = (call.ctx.clone(), call.app.origin.clone(), id.to_owned());
+    let found = call.app.write(move |conn| secrets::read(conn, &ctx.act(), &origin, &id)).await?;
+    Ok(Rendered { json: secrets::add(&rendered.json, &wanted, &found), ..rendered })
 }
 
 /// `PUT /Users/{id}`, `PUT /Groups/{id}` (RFC 7644 §3.5.1).
@@ -225,6 +244,14 @@ fn refuse_filter(call: &Call) -> Result<()> {
         return Err(Error::Scim(scim::Error::status(403, "discovery endpoints cannot be filtered")));
     }
     Ok(())
+}
+
+// -- keys -------------------------------------------------------------------
+
+/// `GET /.well-known/jwks.json`: the keys with which an application checks the token of a claim.
+pub async fn key_set(app: Data<App>) -> Result<HttpResponse> {
+    let keys = app.look_up(|conn| Ok(crate::service::tokens::key_set(conn)?)).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(keys))
 }
 
 // -- everything else ---------------------------------------------------------

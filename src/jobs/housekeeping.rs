@@ -1,8 +1,9 @@
 //! What happens beside the requests: noticing revoked tokens, writing down uses and notes, pruning.
 
 use crate::app::App;
+use crate::domain::settings::DAY;
 use crate::error::Result;
-use crate::store::{notes, tokens};
+use crate::store::{Conn, notes, outbox, purge, tokens};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -88,13 +89,19 @@ fn write_down(app: &App) -> Result<()> {
     })
 }
 
+/// Days that letters are kept after they were sent, given up or cancelled.
+const KEEP_LETTERS: i64 = 30;
+
 fn prune(app: &App) -> Result<()> {
-    const DAY: i64 = 24 * 3600 * 1_000_000;
-    let before = app.now() - i64::from(app.config.notes.keep_days) * DAY;
-    loop {
-        let removed = app.write_blocking(move |conn| Ok(notes::prune(conn, before, PRUNE_AT_ONCE)?))?;
-        if i64::try_from(removed).unwrap_or(0) < PRUNE_AT_ONCE {
-            return Ok(());
-        }
-    }
+    let now = app.now();
+    let notes_before = now - i64::from(app.config.notes.keep_days) * DAY;
+    all(app, move |conn| Ok(notes::prune(conn, notes_before, PRUNE_AT_ONCE)?))?;
+    all(app, move |conn| Ok(outbox::prune(conn, now - KEEP_LETTERS * DAY, PRUNE_AT_ONCE)?))?;
+    app.write_blocking(move |conn| Ok(purge::prune(conn, now)?)).map(drop)
+}
+
+/// Removes a few at a time until there are no more.
+fn all(app: &App, some: impl Fn(&mut Conn) -> Result<usize> + Copy + Send + 'static) -> Result<()> {
+    while i64::try_from(app.write_blocking(some)?).unwrap_or(0) >= PRUNE_AT_ONCE {}
+    Ok(())
 }

@@ -1,3 +1,6 @@
 //! Background work.
 
+pub mod beat;
 pub mod housekeeping;
+pub mod post;
+pub mod timers;

@@ -154,6 +154,19 @@ pub struct Operation {
     pub value: Option<Value>,
 }
 
+impl Operation {
+    /// Whether it says something of a core attribute, whatever that is.
+    #[must_use]
+    pub fn is_about(&self, attribute: &str) -> bool {
+        let named = |name: &str| name.rsplit(':').next().is_some_and(|n| n.eq_ignore_ascii_case(attribute));
+        match (&self.path, &self.value) {
+            (Some(path), _) => named(path),
+            (None, Some(Value::Object(map))) => map.keys().any(|k| named(k)),
+            (None, _) => false,
+        }
+    }
+}
+
 /// Reads a PATCH body; `most` is the largest number of operations that is accepted.
 ///
 /// # Errors

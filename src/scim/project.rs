@@ -54,6 +54,13 @@ impl Projection {
         }
     }
 
+    /// Whether an attribute of an extension is asked for by its own name.
+    #[must_use]
+    pub fn names(&self, urn: &str, attr: &str) -> bool {
+        let named = |i: &Item| i.extension.as_deref() == Some(urn) && i.attr.as_deref() == Some(attr);
+        matches!(self, Self::Only(items) if items.iter().any(named))
+    }
+
     /// Whether the choice is the default without this one core attribute.
     #[must_use]
     pub fn excludes_only(&self, attr: &str) -> bool {

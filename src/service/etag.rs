@@ -21,7 +21,11 @@ pub fn of(row: &Row, extras: &Extras) -> String {
         hash.update(g.label.as_bytes());
         hash.update([0]);
     }
-    hash.update(extras.manager.as_deref().unwrap_or_default().as_bytes());
+    if let Some(manager) = &extras.manager {
+        hash.update(manager.name.as_bytes());
+        hash.update([0]);
+        hash.update(manager.mail.as_deref().unwrap_or_default().as_bytes());
+    }
     let digest: String = hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
     format!("W/\"{}-{digest}\"", row.version)
 }

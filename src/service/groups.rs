@@ -1,6 +1,8 @@
 //! Changes to the members of a group, row by row.
 
 use super::Ctx;
+use super::letters::{self, Detail};
+use crate::domain::lifecycle::{self, Effect, Event};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Quirk, Reading};
 use crate::scim::error::shown;
@@ -50,14 +52,20 @@ fn step(conn: &mut Conn, ctx: &Ctx, group: &str, change: &MemberChange, reading:
     Ok(match change {
         MemberChange::Add(refs) => {
             let known = known(conn, ctx, group, refs, reading)?;
-            Moved { added: members::add(conn, tenant, group, &known)?, removed: 0 }
+            let ids: Vec<&str> = known.iter().map(|(id, _)| id.as_str()).collect();
+            let fresh = strangers(conn, ctx, group, &ids)?;
+            let added = members::add(conn, tenant, group, &known)?;
+            tell(conn, ctx, group, &fresh, true)?;
+            Moved { added, removed: 0 }
         }
-        MemberChange::Remove(ids) => Moved { added: 0, removed: members::remove(conn, tenant, group, &texts(ids))? },
+        MemberChange::Remove(ids) => Moved { added: 0, removed: remove(conn, ctx, group, &texts(ids))? },
         MemberChange::RemoveWhere(filter) => {
             let ids = members::ids_where(conn, tenant, group, filter)?;
-            Moved { added: 0, removed: members::remove(conn, tenant, group, &texts(&ids))? }
+            Moved { added: 0, removed: remove(conn, ctx, group, &texts(&ids))? }
         }
-        MemberChange::Replace(refs) if refs.is_empty() => Moved { added: 0, removed: members::clear(conn, tenant, group)? },
+        MemberChange::Replace(refs) if refs.is_empty() && !ctx.tenant.settings.group_mails => {
+            Moved { added: 0, removed: members::clear(conn, tenant, group)? }
+        }
         MemberChange::Replace(refs) => replace(conn, ctx, group, refs, reading)?,
     })
 }
@@ -73,7 +81,47 @@ fn replace(conn: &mut Conn, ctx: &Ctx, group: &str, refs: &[MemberRef], reading:
     let wanted_ids: HashSet<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
     let gone: Vec<&str> = present.iter().map(String::as_str).filter(|id| !wanted_ids.contains(id)).collect();
     let new: Vec<(String, Kind)> = wanted.iter().filter(|(id, _)| !present.contains(id)).cloned().collect();
-    Ok(Moved { removed: members::remove(conn, ctx.tenant_id(), group, &gone)?, added: members::add(conn, ctx.tenant_id(), group, &new)? })
+    let removed = remove(conn, ctx, group, &gone)?;
+    let added = members::add(conn, ctx.tenant_id(), group, &new)?;
+    tell(conn, ctx, group, &new.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), true)?;
+    Ok(Moved { added, removed })
+}
+
+fn remove(conn: &mut Conn, ctx: &Ctx, group: &str, ids: &[&str]) -> Result<usize> {
+    if ctx.tenant.settings.group_mails {
+        let present: Vec<String> = members::present(conn, ctx.tenant_id(), group, ids)?.into_iter().collect();
+        tell(conn, ctx, group, &present, false)?;
+    }
+    Ok(members::remove(conn, ctx.tenant_id(), group, ids)?)
+}
+
+/// Those who are not in the group yet, where that matters.
+fn strangers(conn: &mut Conn, ctx: &Ctx, group: &str, ids: &[&str]) -> Result<Vec<String>> {
+    if !ctx.tenant.settings.group_mails {
+        return Ok(Vec::new());
+    }
+    let present = members::present(conn, ctx.tenant_id(), group, ids)?;
+    Ok(ids.iter().filter(|id| !present.contains(**id)).map(|id| (*id).to_owned()).collect())
+}
+
+/// Tells members that they came into a group or left it, where the tenant wants it, and the roll allows it.
+fn tell(conn: &mut Conn, ctx: &Ctx, group: &str, ids: &[String], added: bool) -> Result<()> {
+    if !ctx.tenant.settings.group_mails || ids.is_empty() {
+        return Ok(());
+    }
+    let (tenant, act) = (ctx.tenant_id(), ctx.act());
+    let name = resources::labels(conn, tenant, Kind::Group, &[group])?.pop().map(|(_, label)| label);
+    let detail = Detail { group: name, added, ..Detail::default() };
+    for id in ids {
+        let Some(member) = resources::find(conn, tenant, Kind::User, id)?.and_then(|row| row.member) else { continue };
+        let Ok(decided) = lifecycle::next(member.state, Event::GroupChange) else { continue };
+        for effect in decided.effects {
+            if let Effect::Mail(letter) = effect {
+                letters::enqueue(conn, &act, &member, letters::Kind::Member(letter), Some(&detail))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Those of the named members that exist, each once.

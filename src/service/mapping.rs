@@ -4,11 +4,12 @@ use crate::domain::Tenant;
 use crate::scim::resource::set_schemas;
 use crate::scim::schema::{Attribute, Kind, ResourceKind, ResourceType};
 use crate::scim::value::{date_time, fold};
-use crate::scim::{self, ENTERPRISE_URN, USER_URN};
+use crate::scim::{self, EMPLOYEE_URN, ENTERPRISE_URN, USER_URN};
 use crate::store::{Record, Row};
 use serde_json::{Map, Value};
 
-type Doc = Map<String, Value>;
+/// A document.
+pub type Doc = Map<String, Value>;
 
 /// Bytes of the longest value that has an index of its own; PostgreSQL takes no more than some 2,700.
 const MOST_INDEXED: usize = 1000;
@@ -34,12 +35,16 @@ pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) 
         doc.insert("displayName".to_owned(), Value::from(label.as_str()));
     }
     set_schemas(rt, &mut doc);
+    if rt.kind == ResourceKind::User {
+        leave_room(&mut doc);
+    }
     let text = |key: &str| doc.get(key).and_then(Value::as_str);
     Ok(Record {
         unique_key: unique_key(rt.kind, tenant, text("userName").unwrap_or_default(), &label),
         display_key: text("displayName").map(|name| fold(name).into_owned()),
         external_id: text("externalId").map(str::to_owned),
-        manager: manager(&doc).map(str::to_owned),
+        // A longer text is no id.
+        manager: manager(&doc).filter(|id| id.len() <= MOST_INDEXED).map(str::to_owned),
         label_derived,
         fdoc: Value::Object(searchable(rt, &doc)).to_string(),
         emails: emails(&doc),
@@ -49,10 +54,17 @@ pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) 
 }
 
 /// Values that have an index must fit into a page of it.
-fn check_lengths(doc: &Doc) -> Result<(), scim::Error> {
+pub(super) fn check_lengths(doc: &Doc) -> Result<(), scim::Error> {
     let too_long = |name: &str| Err(scim::Error::value(format!("{name} is longer than {MOST_INDEXED} bytes")));
     for name in ["userName", "displayName", "externalId"] {
         if doc.get(name).and_then(Value::as_str).is_some_and(|s| s.len() > MOST_INDEXED) {
+            return too_long(name);
+        }
+    }
+    let own =
+        |urn: &str, name: &str| doc.get(urn).and_then(|e| e.get(name)).and_then(Value::as_str).is_some_and(|s| s.len() > MOST_INDEXED);
+    for (urn, name) in [(ENTERPRISE_URN, "employeeNumber"), (EMPLOYEE_URN, "location"), (EMPLOYEE_URN, "managerEmail")] {
+        if own(urn, name) {
             return too_long(name);
         }
     }
@@ -83,7 +95,34 @@ fn derived_name(doc: &Doc) -> String {
     name
 }
 
-fn manager(doc: &Doc) -> Option<&str> {
+/// Makes a user's document end with our own extension, so that the roll's part of it can be added when it is shown; see
+/// `render`. What the roll knows by itself is not kept here.
+fn leave_room(doc: &mut Doc) {
+    let mut own = doc.remove(EMPLOYEE_URN).unwrap_or_else(|| Value::Object(Map::new()));
+    if let Some(map) = own.as_object_mut() {
+        map.remove("invited");
+    }
+    if let Some(Value::Array(urns)) = doc.get_mut("schemas")
+        && !urns.iter().any(|u| u == EMPLOYEE_URN)
+    {
+        urns.push(Value::from(EMPLOYEE_URN));
+    }
+    doc.insert(EMPLOYEE_URN.to_owned(), own);
+}
+
+/// Sets or clears `manager.value`.
+pub fn set_manager(doc: &mut Doc, id: Option<&str>) {
+    let slot = doc.entry(ENTERPRISE_URN).or_insert_with(|| Value::Object(Map::new()));
+    let Some(map) = slot.as_object_mut() else { return };
+    match id {
+        Some(id) => drop(map.insert("manager".to_owned(), serde_json::json!({"value": id}))),
+        None => drop(map.remove("manager")),
+    }
+}
+
+/// `manager.value`.
+#[must_use]
+pub fn manager(doc: &Doc) -> Option<&str> {
     doc.get(ENTERPRISE_URN)?.get("manager")?.get("value")?.as_str()
 }
 
@@ -98,20 +137,37 @@ pub fn emails(doc: &Doc) -> Vec<String> {
     keys
 }
 
-/// The document that a stored row came from, as the client may change it. A derived displayName is left out.
+/// The document that a stored row came from, as the client may change it. A derived displayName is left out; what the roll
+/// keeps for it, the client's own location and `invited`, is put in.
 #[must_use]
 pub fn editable(row: &Row) -> Doc {
     let mut doc = parsed(row);
     if row.label_derived {
         doc.remove("displayName");
     }
+    let Some(member) = row.member.as_deref() else { return doc };
+    if let Some(own) = doc.get_mut(EMPLOYEE_URN).and_then(Value::as_object_mut) {
+        if let Some(location) = &member.location {
+            own.insert("location".to_owned(), Value::from(location.as_str()));
+        }
+        if let Some(invited) = member.invited {
+            own.insert("invited".to_owned(), Value::Bool(invited));
+        }
+    }
+    set_schemas(ResourceType::of(ResourceKind::User), &mut doc);
     doc
 }
 
 /// The stored document.
 #[must_use]
 pub fn parsed(row: &Row) -> Doc {
-    serde_json::from_str(&row.doc).unwrap_or_default()
+    read(&row.doc)
+}
+
+/// A document from its text.
+#[must_use]
+pub fn read(text: &str) -> Doc {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The document as filters see it: strings folded where case does not count, dateTimes as numbers, and nothing that has a

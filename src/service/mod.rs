@@ -1,22 +1,38 @@
 //! Use cases. One function, one transaction; the only place where protocol, rules and store meet.
 
+pub mod audit;
 pub mod auth;
+pub mod bulk;
+pub mod claims;
+pub mod codes;
 pub mod cursor;
+pub mod employment;
 pub mod etag;
 pub mod groups;
+pub mod letters;
 pub mod list;
+pub mod locations;
 pub mod mapping;
+pub mod members;
 pub mod notes;
+pub mod provision;
+pub mod purge;
 pub mod read;
 pub mod render;
+pub mod roll;
+pub mod secrets;
 pub mod tenants;
+pub mod timers;
 pub mod tokens;
+pub mod vault;
 pub mod write;
 
-use crate::domain::{Idp, Tenant, TenantId};
+use crate::domain::{Actor, Idp, Tenant, TenantId};
 use crate::scim::dialect::{Declared, Dialect, Reading};
 use crate::scim::schema::ResourceKind;
+use crate::service::vault::Vault;
 pub use crate::store::{Conn as Connection, Kind};
+pub use roll::Act;
 use std::sync::Arc;
 
 /// How large things may be. Everything here is in the configuration.
@@ -65,6 +81,7 @@ pub struct Ctx {
     /// The SCIM base URL, without a slash at the end.
     pub base: Arc<str>,
     pub limits: Limits,
+    pub vault: Arc<Vault>,
 }
 
 impl Ctx {
@@ -72,6 +89,25 @@ impl Ctx {
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
         self.tenant.id
+    }
+
+    /// The request as something that is done to members.
+    #[must_use]
+    pub fn act(&self) -> Act {
+        let provider = match self.tenant.idp {
+            Idp::Okta => "Okta".to_owned(),
+            Idp::Entra => "Microsoft Entra ID".to_owned(),
+            Idp::OneLogin => "OneLogin".to_owned(),
+            Idp::Rfc => "the SCIM client".to_owned(),
+            Idp::Auto => self.dialect.evidence.as_ref().map_or_else(|| "the identity provider".to_owned(), |e| e.provider.to_string()),
+        };
+        Act {
+            tenant: self.tenant.clone(),
+            vault: self.vault.clone(),
+            actor: Actor::Token { id: self.token_id.to_string(), provider },
+            now: self.now,
+            request_id: Some(self.request_id.clone()),
+        }
     }
 
     /// Starts reading the request.

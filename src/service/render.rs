@@ -1,10 +1,11 @@
 //! What a client gets to see of a stored resource.
 
 use super::{Ctx, etag, mapping};
+use crate::domain::{self, Stage};
 use crate::error::Result;
 use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::value::write_time;
-use crate::scim::{ENTERPRISE_URN, Projection};
+use crate::scim::{EMPLOYEE_URN, ENTERPRISE_URN, Projection};
 use crate::store::members::{self, GroupOf, Member};
 use crate::store::{Conn, Kind, Row, resources};
 use serde_json::{Map, Value, json};
@@ -15,8 +16,29 @@ use std::fmt::Write;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extras {
     pub groups: Vec<GroupOf>,
-    /// The name of the manager, when `manager.value` is the id of a user.
-    pub manager: Option<String>,
+    /// The manager, when `manager.value` is the id of a user.
+    pub manager: Option<Manager>,
+}
+
+/// What a user shows of its manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    pub name: String,
+    pub mail: Option<String>,
+}
+
+/// The manager of that id, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub fn manager(conn: &mut Conn, ctx: &Ctx, id: Option<&str>) -> Result<Option<Manager>> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(managers(conn, ctx, &[id])?.pop().map(|(_, manager)| manager))
+}
+
+fn managers(conn: &mut Conn, ctx: &Ctx, ids: &[&str]) -> Result<Vec<(String, Manager)>> {
+    let found = resources::named(conn, ctx.tenant_id(), ids)?;
+    Ok(found.into_iter().map(|(id, name, mail)| (id, Manager { name, mail })).collect())
 }
 
 impl Extras {
@@ -47,10 +69,7 @@ pub fn extras(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<Extras> {
         return Ok(Extras::default());
     }
     let groups = members::groups_of(conn, ctx.tenant_id(), &[&row.id])?;
-    let manager = match &row.manager {
-        Some(id) => resources::labels(conn, ctx.tenant_id(), Kind::User, &[id])?.pop().map(|(_, label)| label),
-        None => None,
-    };
+    let manager = manager(conn, ctx, row.manager.as_deref())?;
     Ok(Extras { groups, manager })
 }
 
@@ -65,13 +84,13 @@ pub fn extras_of_page(conn: &mut Conn, ctx: &Ctx, rows: &[&Row]) -> Result<HashM
     for g in members::groups_of(conn, ctx.tenant_id(), &ids)? {
         out.entry(g.member.clone()).or_default().groups.push(g);
     }
-    let mut managers: Vec<&str> = users.iter().filter_map(|r| r.manager.as_deref()).collect();
-    managers.sort_unstable();
-    managers.dedup();
-    let labels: HashMap<String, String> = resources::labels(conn, ctx.tenant_id(), Kind::User, &managers)?.into_iter().collect();
+    let mut ids: Vec<&str> = users.iter().filter_map(|r| r.manager.as_deref()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let managers: HashMap<String, Manager> = managers(conn, ctx, &ids)?.into_iter().collect();
     for user in users {
-        if let Some(label) = user.manager.as_ref().and_then(|m| labels.get(m)) {
-            out.entry(user.id.clone()).or_default().manager = Some(label.clone());
+        if let Some(manager) = user.manager.as_ref().and_then(|m| managers.get(m)) {
+            out.entry(user.id.clone()).or_default().manager = Some(manager.clone());
         }
     }
     Ok(out)
@@ -139,8 +158,35 @@ fn spliced(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str)
 /// The id and the stored document, still open; with room for as many bytes more.
 fn head(row: &Row, room: usize) -> String {
     let inner = row.doc.strip_prefix('{').and_then(|d| d.strip_suffix('}')).unwrap_or_default();
-    let mut out = String::with_capacity(row.doc.len() + room + 512);
+    let mut out = String::with_capacity(row.doc.len() + room + 768);
     let _ = write!(out, "{{\"id\":{},{inner}", quoted(&row.id));
+    if let Some(member) = row.member.as_deref() {
+        // A user's document ends with our own extension.
+        out.pop();
+        let empty = out.ends_with('{');
+        let attributes = roll_attributes(member).into_iter().map(|(name, value)| format!("\"{name}\":{value}"));
+        for (i, text) in attributes.enumerate() {
+            out.push_str(if i == 0 && empty { "" } else { "," });
+            out.push_str(&text);
+        }
+        out.push('}');
+    }
+    out
+}
+
+/// What the roll says of a member, in our own extension.
+fn roll_attributes(member: &domain::Member) -> Vec<(&'static str, Value)> {
+    let claimed = member.state.stage() == Some(Stage::Claimed);
+    let times = [
+        ("inviteDate", member.invited_at),
+        ("claimDate", member.claimed_at),
+        ("deactivateDate", member.quarantined_at),
+        ("quarantineUntil", member.purge_at),
+    ];
+    let mut out = vec![("state", Value::from(member.state.as_str()))];
+    out.extend(member.invited.map(|invited| ("invited", Value::Bool(invited))));
+    out.extend([("claimed", Value::Bool(claimed)), ("canDelete", Value::Bool(member.can_delete()))]);
+    out.extend(times.into_iter().filter_map(|(name, at)| Some((name, Value::from(write_time(at?))))));
     out
 }
 
@@ -167,6 +213,9 @@ fn projected(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &st
     if !extras.groups.is_empty() {
         doc.insert("groups".to_owned(), groups(ctx, extras));
     }
+    if let (Some(own), Some(member)) = (doc.get_mut(EMPLOYEE_URN).and_then(Value::as_object_mut), row.member.as_deref()) {
+        own.extend(roll_attributes(member).into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
     show_manager(ctx, row, extras, &mut doc);
     let meta = json!({
         "resourceType": type_name(row.kind), "created": write_time(row.created_at),
@@ -177,11 +226,14 @@ fn projected(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &st
 }
 
 fn show_manager(ctx: &Ctx, row: &Row, extras: &Extras, doc: &mut Map<String, Value>) {
-    let (Some(id), Some(label)) = (&row.manager, &extras.manager) else { return };
+    let (Some(id), Some(shown)) = (&row.manager, &extras.manager) else { return };
     let manager = doc.get_mut(ENTERPRISE_URN).and_then(|e| e.get_mut("manager")).and_then(Value::as_object_mut);
     if let Some(map) = manager {
         map.insert("$ref".to_owned(), Value::from(location(ctx, Kind::User, id)));
-        map.insert("displayName".to_owned(), Value::from(label.as_str()));
+        map.insert("displayName".to_owned(), Value::from(shown.name.as_str()));
+    }
+    if let (Some(own), Some(mail)) = (doc.get_mut(EMPLOYEE_URN).and_then(Value::as_object_mut), &shown.mail) {
+        own.insert("managerEmail".to_owned(), Value::from(mail.as_str()));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::tenants::{Refused, named};
 use crate::domain::{Scopes, Tenant, Token, TokenKind, new_id};
 use crate::store::keys::{self, SigningKey};
-use crate::store::{self, Conn, tenants, tokens};
+use crate::store::{self, Conn, Row, tenants, tokens};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -156,4 +156,60 @@ pub fn signature_holds(token: &str, keys: &[SigningKey], now: i64) -> bool {
     rules.validate_exp = false;
     let Ok(data) = jsonwebtoken::decode::<Claims>(token, &decoding, &rules) else { return false };
     data.claims.exp.is_none_or(|exp| now < exp * 1_000_000)
+}
+
+/// How long the token of a claim is good: as long as a browser needs to follow a redirect.
+const CLAIM_SECONDS: i64 = 120;
+/// The type of a claim's token; it never opens SCIM.
+const CLAIM_TYPE: &str = "rollbook-claim+jwt";
+
+#[derive(Debug, Serialize)]
+struct ClaimClaims<'a> {
+    iss: &'a str,
+    /// The origin of the application.
+    aud: &'a str,
+    /// The SCIM id.
+    sub: &'a str,
+    jti: String,
+    iat: i64,
+    exp: i64,
+    tenant: &'a str,
+    user_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+}
+
+/// The token with which an application learns who has claimed an account.
+///
+/// # Errors
+/// When the signing key cannot be used.
+pub fn claim_token(conn: &mut Conn, origin: &str, tenant: &Tenant, row: &Row, audience: &str, now: i64) -> Result<String, store::Error> {
+    let broken = |what: String| store::Error::Db(format!("the token of a claim cannot be signed: {what}"));
+    let key = signing_key(conn, now).map_err(|e| broken(e.to_string()))?;
+    let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;
+    let user_name = super::mapping::parsed(row).get("userName").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let claims = ClaimClaims {
+        iss: origin,
+        aud: audience,
+        sub: &row.id,
+        jti: new_id(),
+        iat: now / 1_000_000,
+        exp: now / 1_000_000 + CLAIM_SECONDS,
+        tenant: &tenant.name,
+        user_name,
+        email: row.member.as_ref().and_then(|m| m.mail.as_deref()),
+    };
+    let header = Header { typ: Some(CLAIM_TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&der)).map_err(|e| broken(e.to_string()))
+}
+
+/// The public keys, as a JWK set (RFC 7517, RFC 8037).
+///
+/// # Errors
+/// When the database fails.
+pub fn key_set(conn: &mut Conn) -> Result<serde_json::Value, store::Error> {
+    let keys = keys::signing_keys(conn)?;
+    let jwk =
+        |k: &SigningKey| serde_json::json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": k.kid, "x": k.public_key});
+    Ok(serde_json::json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()}))
 }

@@ -7,7 +7,7 @@ use super::groups::{self, Moved};
 use super::mapping::{self, Naming};
 use super::read::found;
 use super::render::{self, Extras};
-use super::{Ctx, kind_of, notes};
+use super::{Ctx, employment, kind_of, notes, provision};
 use crate::domain::new_id;
 use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
@@ -16,19 +16,19 @@ use crate::scim::message::{self, Operation};
 use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::{self, json, patch, resource};
 use crate::store::error::Field;
-use crate::store::{self, Conn, Kind, Record, Row, counts, emails, members as rows, resources};
+use crate::store::{self, Conn, Kind, Row, counts, members as rows, resources};
 use serde_json::{Map, Value};
 
 /// A resource as the client wants it.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    doc: Map<String, Value>,
+    pub(super) doc: Map<String, Value>,
     /// `None` when the client said nothing of members.
     members: Option<Vec<MemberRef>>,
     /// The client said null, which overrides the default.
-    active_cleared: bool,
-    naming: Naming,
-    reading: Reading,
+    pub(super) active_cleared: bool,
+    pub(super) naming: Naming,
+    pub(super) reading: Reading,
 }
 
 /// A PATCH as the client wants it.
@@ -46,6 +46,8 @@ pub struct Saved {
     pub extras: Extras,
     /// Whether anything was written.
     pub changed: bool,
+    /// Whether it is there only since now.
+    pub created: bool,
 }
 
 /// Reads the body of a POST or PUT.
@@ -76,20 +78,21 @@ pub fn read_change(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Change> 
     Ok(Change { operations, members, reading })
 }
 
-/// Creates a resource.
+/// Creates a resource. A user who is in quarantine and comes back is restored.
 ///
 /// # Errors
 /// 409 `uniqueness`; 400 for a bad member.
 pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
-    let kind = kind_of(rt.kind);
-    let mut doc = wanted.doc.clone();
-    if !wanted.active_cleared {
-        default_active(rt, &mut doc, Value::Bool(true));
+    match rt.kind {
+        ResourceKind::User => provision::arrive(conn, ctx, rt, wanted),
+        ResourceKind::Group => create_group(conn, ctx, rt, wanted),
     }
-    let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
-    let id = new_id();
-    resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(|e| taken(e, rt))?;
-    emails::add(conn, ctx.tenant_id(), &id, &record.emails)?;
+}
+
+fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
+    let record = mapping::record(rt, &ctx.tenant, wanted.doc.clone(), wanted.naming)?;
+    let (id, kind) = (new_id(), Kind::Group);
+    resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(taken)?;
     counts::change(conn, ctx.tenant_id(), kind, &id, 1)?;
     let mut reading = wanted.reading.clone();
     let moved = match &wanted.members {
@@ -100,7 +103,6 @@ pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) ->
         resources::members_changed(conn, ctx.tenant_id(), &id, moved.delta(), ctx.now)?;
     }
     notes::record(conn, ctx, &reading)?;
-    let manager = manager_label(conn, ctx, &record)?;
     let row = Row {
         kind,
         id,
@@ -108,32 +110,18 @@ pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) ->
         created_at: ctx.now,
         modified_at: ctx.now,
         member_count: moved.delta(),
-        manager: record.manager,
+        manager: None,
         label: record.label,
         label_derived: record.label_derived,
         doc: record.doc,
+        member: None,
     };
-    Ok(Saved { row, extras: Extras { groups: Vec::new(), manager }, changed: true })
+    Ok(Saved { row, extras: Extras::default(), changed: true, created: true })
 }
 
-/// A new user is in no group; only its manager may exist already.
-fn manager_label(conn: &mut Conn, ctx: &Ctx, record: &Record) -> Result<Option<String>> {
-    let Some(id) = &record.manager else { return Ok(None) };
-    Ok(resources::labels(conn, ctx.tenant_id(), Kind::User, &[id])?.pop().map(|(_, label)| label))
-}
-
-/// A user is active unless somebody says otherwise.
-fn default_active(rt: &ResourceType, doc: &mut Map<String, Value>, value: Value) {
-    if rt.kind == ResourceKind::User && !doc.contains_key("active") {
-        doc.insert("active".to_owned(), value);
-    }
-}
-
-fn taken(e: store::Error, rt: &ResourceType) -> Error {
+fn taken(e: store::Error) -> Error {
     match e {
-        store::Error::Duplicate(Field::UniqueKey) => {
-            Error::Scim(scim::Error::taken(if rt.kind == ResourceKind::User { "userName" } else { "displayName" }))
-        }
+        store::Error::Duplicate(Field::UniqueKey) => Error::Scim(scim::Error::taken("displayName")),
         other => other.into(),
     }
 }
@@ -146,18 +134,17 @@ pub fn replace(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, wanted: 
     let present = load(conn, ctx, rt, id, conditions)?;
     let mut doc = wanted.doc.clone();
     let old = mapping::editable(&present.row);
-    if !wanted.active_cleared {
-        default_active(rt, &mut doc, old.get("active").cloned().unwrap_or(Value::Bool(true)));
-    }
     // A client that sends back what it read does not thereby choose the name that was made up for it.
     if present.row.label_derived && doc.get("displayName").and_then(Value::as_str) == Some(&present.row.label) {
         doc.remove("displayName");
     }
-    let changes = match (&wanted.members, rt.kind) {
-        (_, ResourceKind::User) => Vec::new(),
-        (Some(list), ResourceKind::Group) => vec![MemberChange::Replace(list.clone())],
-        (None, ResourceKind::Group) => vec![MemberChange::Replace(Vec::new())],
-    };
+    if rt.kind == ResourceKind::User {
+        let says_active = doc.contains_key("active");
+        provision::keep_opinions(&mut doc, &old, wanted.active_cleared);
+        let change = provision::Change { old, new: doc, naming: wanted.naming, says_active, back: None };
+        return provision::save(conn, ctx, rt, present, change, wanted.reading.clone());
+    }
+    let changes = [MemberChange::Replace(wanted.members.clone().unwrap_or_default())];
     save(conn, ctx, rt, present, (old, doc, wanted.naming), &changes, wanted.reading.clone())
 }
 
@@ -174,6 +161,12 @@ pub fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, change: &C
         patch::apply(rt, id, &mut doc, change.operations.clone(), &mut reading)?;
     }
     let naming = if present.row.label_derived { Naming::Derive } else { Naming::AsGiven };
+    if rt.kind == ResourceKind::User {
+        employment::part_with_manager(&old, &mut doc);
+        let says_active = change.operations.iter().any(|o| o.is_about("active"));
+        let change = provision::Change { old, new: doc, naming, says_active, back: None };
+        return provision::save(conn, ctx, rt, present, change, reading);
+    }
     save(conn, ctx, rt, present, (old, doc, naming), &change.members, reading)
 }
 
@@ -182,7 +175,7 @@ fn load(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Co
     let row = found(resources::lock(conn, ctx.tenant_id(), kind_of(rt.kind), id)?, rt, id)?;
     let extras = render::extras(conn, ctx, &row)?;
     conditions.check_write(&etag::of(&row, &extras))?;
-    Ok(Saved { row, extras, changed: false })
+    Ok(Saved { row, extras, changed: false, created: false })
 }
 
 /// Writes what is different; nothing at all when nothing is.
@@ -199,7 +192,7 @@ fn save(
     let moved = groups::apply(conn, ctx, &saved.row.id, changes, &mut reading)?;
     notes::record(conn, ctx, &reading)?;
     if old != new {
-        saved = rewrite(conn, ctx, rt, saved, &old, (new, naming))?;
+        saved = rewrite(conn, ctx, rt, saved, (new, naming))?;
     }
     if moved.any() {
         resources::members_changed(conn, ctx.tenant_id(), &saved.row.id, moved.delta(), ctx.now)?;
@@ -211,49 +204,35 @@ fn save(
     Ok(saved)
 }
 
-fn rewrite(
-    conn: &mut Conn,
-    ctx: &Ctx,
-    rt: &ResourceType,
-    present: Saved,
-    old: &Map<String, Value>,
-    (new, naming): (Map<String, Value>, Naming),
-) -> Result<Saved> {
-    let Saved { row, mut extras, .. } = present;
-    let tenant = ctx.tenant_id();
+fn rewrite(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved, (new, naming): (Map<String, Value>, Naming)) -> Result<Saved> {
+    let Saved { row, extras, .. } = present;
     let record = mapping::record(rt, &ctx.tenant, new, naming)?;
-    if !resources::update(conn, tenant, &row, &record, ctx.now).map_err(|e| taken(e, rt))? {
+    if !resources::update(conn, ctx.tenant_id(), &row, &record, ctx.now).map_err(taken)? {
         return Err(Error::Busy("the resource was changed at the same time".to_owned()));
     }
-    let before = mapping::emails(old);
-    let gone: Vec<String> = before.iter().filter(|e| !record.emails.contains(e)).cloned().collect();
-    let fresh: Vec<String> = record.emails.iter().filter(|e| !before.contains(e)).cloned().collect();
-    emails::remove(conn, tenant, &row.id, &gone)?;
-    emails::add(conn, tenant, &row.id, &fresh)?;
     if record.label != row.label {
-        resources::touch_groups_of(conn, tenant, &row.id, ctx.now)?;
-    }
-    if record.manager != row.manager {
-        extras.manager = manager_label(conn, ctx, &record)?;
+        resources::touch_groups_of(conn, ctx.tenant_id(), &row.id, ctx.now)?;
     }
     let row = Row {
         version: row.version + 1,
         modified_at: ctx.now,
-        manager: record.manager,
         label: record.label,
         label_derived: record.label_derived,
         doc: record.doc,
         ..row
     };
-    Ok(Saved { row, extras, changed: true })
+    Ok(Saved { row, extras, changed: true, created: false })
 }
 
-/// Deletes a resource; it leaves every group.
+/// Deletes a resource; it leaves every group. A user goes into quarantine, where no client sees it.
 ///
 /// # Errors
-/// 404, 412.
+/// 404, 412; 409 for the only admin.
 pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions) -> Result<()> {
     let Saved { row, .. } = load(conn, ctx, rt, id, conditions)?;
+    if row.kind == Kind::User {
+        return provision::depart(conn, ctx, &row);
+    }
     let tenant = ctx.tenant_id();
     // In the order of their ids, so that two deletions seldom wait for each other.
     for group in rows::groups_with(conn, tenant, id)? {
@@ -262,11 +241,7 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
             resources::members_changed(conn, tenant, &group, -1, ctx.now)?;
         }
     }
-    match row.kind {
-        Kind::Group => drop(rows::clear(conn, tenant, id)?),
-        Kind::User => emails::remove(conn, tenant, id, &mapping::emails(&mapping::parsed(&row)))?,
-    }
+    rows::clear(conn, tenant, id)?;
     resources::delete(conn, tenant, row.kind, id)?;
-    counts::change(conn, tenant, row.kind, id, -1)?;
-    Ok(())
+    Ok(counts::change(conn, tenant, row.kind, id, -1)?)
 }

@@ -39,7 +39,7 @@ const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/po
 
 /// How SQLite is opened. `synchronous=FULL` makes an acknowledged commit survive a power cut.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 4000;";
+     PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 4000;";
 
 /// Where the database is, from a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +175,26 @@ pub fn commit(conn: &mut Conn) -> Result<(), Error> {
     if let Err(e) = Manage::commit_transaction(conn) {
         rollback(conn);
         return Err(e.into());
+    }
+    Ok(())
+}
+
+/// Gets what was deleted out of the files of the database, as far as the database can: SQLite's log is emptied (deleted text
+/// is overwritten when it is deleted), PostgreSQL's dead rows are given free.
+///
+/// # Errors
+/// When the database refuses.
+pub fn scrub(conn: &mut Conn) -> Result<(), Error> {
+    match conn.dialect() {
+        Dialect::Sqlite => conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?,
+        Dialect::Postgres => {
+            let tables =
+                ["resources", "resource_emails", "outbox", "invitations", "access_codes", "credentials", "person_keys", "request_notes"];
+            // Each by itself: several statements at once would be a transaction, in which this cannot be done.
+            for table in tables {
+                conn.batch_execute(&format!("VACUUM {table}"))?;
+            }
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::scim::parse::Op;
 use crate::scim::path::AttrRef;
 use crate::scim::schema::Kind as Type;
 use crate::scim::value::TICKS_PER_MICRO;
-use crate::scim::{Attribute, Filter, ResourceType};
+use crate::scim::{Attribute, EMPLOYEE_URN, Filter, ResourceType};
 
 /// The condition on `resources r` that a filter means.
 #[must_use]
@@ -422,7 +422,7 @@ fn holder(attr: &AttrRef) -> Vec<&str> {
 /// The attributes that have a column.
 fn column(attr: &AttrRef) -> Option<Source> {
     if attr.extension.is_some() {
-        return None;
+        return roll_column(attr).map(|sql| Source::column(&sql));
     }
     match (attr.attr.name.as_str(), attr.sub_name()) {
         ("userName", _) => Some(Source::column("r.unique_key")),
@@ -433,6 +433,25 @@ fn column(attr: &AttrRef) -> Option<Source> {
         ("id" | "meta", _) => Some(Source::column("r.id")),
         _ => None,
     }
+}
+
+/// What the roll says of a user, which is in columns and not in the document.
+pub(super) fn roll_column(attr: &AttrRef) -> Option<String> {
+    let time = |column: &str| format!("(r.{column} * {TICKS_PER_MICRO})");
+    if attr.extension.as_ref()?.id != EMPLOYEE_URN {
+        return None;
+    }
+    Some(match attr.attr.name.as_str() {
+        "state" => "(CASE r.state WHEN 1 THEN 'uninvited' WHEN 2 THEN 'invited' WHEN 3 THEN 'claimed' ELSE 'quarantined' END)".to_owned(),
+        "invited" => "r.invited".to_owned(),
+        "claimed" => "(COALESCE(r.prior, r.state) = 3)".to_owned(),
+        "canDelete" => "(NOT r.ever_claimed OR r.state = 4)".to_owned(),
+        "inviteDate" => time("invited_at"),
+        "claimDate" => time("claimed_at"),
+        "deactivateDate" => time("quarantined_at"),
+        "quarantineUntil" => time("purge_at"),
+        _ => return None,
+    })
 }
 
 /// `value eq x` that must hold for the whole condition to hold.

@@ -3,13 +3,13 @@
 use super::backend::{Conn, Dialect};
 use super::error::Error;
 use super::filter;
-use super::resources::{COLUMNS, Kind, Row, Tuple, Types};
+use super::resources::{self, Kind, Row, Tuple, Types};
 use super::sort::{Position, Sort};
 use super::sql::Sql;
 use crate::domain::TenantId;
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Filter, ResourceType};
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 /// One kind of resource in a query, with the condition on it.
 #[derive(Debug, Clone)]
@@ -104,25 +104,25 @@ pub fn page(conn: &mut Conn, tenant: TenantId, query: &Query, window: &Window) -
         return Ok(rows.into_iter().map(|t| placed(t, None)).collect());
     }
     let sql = statement(tenant, query, window, conn.dialect());
-    type Keyed = (SmallInt, Text, BigInt, BigInt, BigInt, BigInt, Nullable<Text>, Text, Bool, Text, Nullable<Text>);
+    type Keyed = (Types, Nullable<Text>);
     if query.sort.is_none() {
         let rows: Vec<Tuple> = sql.load::<Types, _>(conn)?;
         return Ok(rows.into_iter().map(|t| placed(t, None)).collect());
     }
-    type Wide = (i16, String, i64, i64, i64, i64, Option<String>, String, bool, String, Option<String>);
-    let rows: Vec<Wide> = sql.load::<Keyed, _>(conn)?;
-    Ok(rows.into_iter().map(|(a, b, c, d, e, f, g, h, i, j, key)| placed((a, b, c, d, e, f, g, h, i, j), key)).collect())
+    let rows: Vec<(Tuple, Option<String>)> = sql.load::<Keyed, _>(conn)?;
+    Ok(rows.into_iter().map(|(tuple, key)| placed(tuple, key)).collect())
 }
 
 fn placed(tuple: Tuple, key: Option<String>) -> (Row, Position) {
-    let position = Position { kind: tuple.0, id: tuple.1.clone(), key };
-    (Row::from(tuple), position)
+    let row = Row::from(tuple);
+    let position = Position { kind: row.kind.code(), id: row.id.clone(), key };
+    (row, position)
 }
 
 /// The statement of a page that is not found by its rank.
 #[must_use]
 pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dialect: Dialect) -> Sql<'a> {
-    let mut head = Sql::new("SELECT ").sql(COLUMNS);
+    let mut head = resources::select();
     if let Some(sort) = &query.sort {
         head = head.sql(", CAST(").made(sort.key(dialect)).sql(" AS TEXT)");
     }
@@ -168,8 +168,7 @@ fn by_rank(conn: &mut Conn, tenant: TenantId, kind: Kind, (skip, limit, total): 
         .big(offset)
         .load::<Text, _>(conn)?;
     let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(Vec::new()) };
-    Sql::new("SELECT ")
-        .sql(COLUMNS)
+    resources::select()
         .sql(" FROM resources r WHERE r.tenant_id = ")
         .big(tenant.0)
         .sql(" AND r.kind = ")

@@ -93,6 +93,20 @@ pub fn ids_where(conn: &mut Conn, tenant: TenantId, group: &str, condition: &Fil
         .load::<Text, _>(conn)
 }
 
+/// Which of these are members.
+///
+/// # Errors
+/// When the database fails.
+pub fn present(conn: &mut Conn, tenant: TenantId, group: &str, members: &[&str]) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for part in members.chunks(CHUNK) {
+        let sql = of_group("SELECT member_id FROM group_members WHERE tenant_id = ", tenant, group).sql(" AND member_id IN (").texts(part);
+        let rows: Vec<String> = sql.sql(")").load::<Text, _>(conn)?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
 /// A member as a group shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

@@ -3,16 +3,24 @@
 //! Plain functions on a connection; every one of them takes the tenant. Two databases, chosen by URL, differ in
 //! [`backend`] only.
 
+pub mod audit;
 pub mod backend;
+pub mod bulk;
+pub mod codes;
 pub mod counts;
 pub mod emails;
 pub mod error;
 pub mod filter;
+pub mod invitations;
 pub mod keys;
 pub mod list;
+pub mod locations;
 pub mod members;
 pub mod notes;
+pub mod outbox;
+pub mod purge;
 pub mod resources;
+pub mod roll;
 pub mod schema;
 pub mod sort;
 pub mod sql;

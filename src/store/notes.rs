@@ -79,6 +79,24 @@ pub fn prune(conn: &mut Conn, before: i64, limit: i64) -> Result<usize, Error> {
     Sql::new("DELETE FROM request_notes WHERE id IN (SELECT id FROM request_notes WHERE at < ").big(before).limit(limit).sql(")").run(conn)
 }
 
+/// Removes what was recorded of requests about one user.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(conn: &mut Conn, tenant: TenantId, user: &str, person: &str) -> Result<(), Error> {
+    Sql::new("DELETE FROM request_notes WHERE tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND (target LIKE ")
+        .text(format!("%/Users/{user}"))
+        .sql(" OR request_id IN (SELECT a.request_id FROM audit_events a WHERE a.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND a.person = ")
+        .text(person)
+        .sql("))")
+        .run(conn)?;
+    Ok(())
+}
+
 /// Records that a provider was seen.
 ///
 /// # Errors

@@ -2,8 +2,9 @@
 
 use super::backend::{Conn, Dialect};
 use super::error::Error;
+use super::roll;
 use super::sql::Sql;
-use crate::domain::TenantId;
+use crate::domain::{Member, TenantId};
 use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
 
 /// Which kind of resource a row is.
@@ -57,25 +58,42 @@ pub struct Row {
     pub label: String,
     pub label_derived: bool,
     pub doc: String,
+    /// A user's place in the roll.
+    pub member: Option<Box<Member>>,
 }
 
-/// The columns of a [`Row`], of the table under the alias `r`.
-pub(super) const COLUMNS: &str =
-    "r.kind, r.id, r.version, r.created_at, r.modified_at, r.member_count, r.manager, r.label, r.label_derived, r.doc";
+impl Row {
+    /// The number under which the row is stored: a member that no identity provider sees has one of its own.
+    fn code(&self) -> i16 {
+        self.member.as_ref().map_or(self.kind.code(), |m| roll::kind_of(m.state))
+    }
+}
 
-pub(super) type Types = (SmallInt, Text, BigInt, BigInt, BigInt, BigInt, Nullable<Text>, Text, Bool, Text);
-pub(super) type Tuple = (i16, String, i64, i64, i64, i64, Option<String>, String, bool, String);
+/// The columns of a [`Row`], of the table under the alias `r`. Those of the roll follow in [`roll::COLUMNS`].
+const OWN_COLUMNS: &str =
+    "r.kind, r.id, r.version, r.created_at, r.modified_at, r.member_count, r.manager, r.label, r.label_derived, r.doc, ";
+
+/// Begins a statement that reads [`Row`]s.
+pub(super) fn select() -> Sql<'static> {
+    Sql::new("SELECT ").sql(OWN_COLUMNS).sql(roll::COLUMNS)
+}
+
+/// The SQL types of a [`Row`].
+pub(super) type Types = (Own, roll::Types);
+pub(super) type Tuple = (OwnTuple, roll::Tuple);
+type Own = (SmallInt, Text, BigInt, BigInt, BigInt, BigInt, Nullable<Text>, Text, Bool, Text);
+type OwnTuple = (i16, String, i64, i64, i64, i64, Option<String>, String, bool, String);
 
 impl From<Tuple> for Row {
-    fn from(t: Tuple) -> Self {
-        let (kind, id, version, created_at, modified_at, member_count, manager, label, label_derived, doc) = t;
-        Self { kind: Kind::of(kind), id, version, created_at, modified_at, member_count, manager, label, label_derived, doc }
+    fn from((own, member): Tuple) -> Self {
+        let (kind, id, version, created_at, modified_at, member_count, manager, label, label_derived, doc) = own;
+        let member = roll::member(&id, kind, member).map(Box::new);
+        Self { kind: Kind::of(kind), id, version, created_at, modified_at, member_count, manager, label, label_derived, doc, member }
     }
 }
 
 fn by_id(tenant: TenantId, kind: Kind, id: &str) -> Sql<'_> {
-    Sql::new("SELECT ")
-        .sql(COLUMNS)
+    select()
         .sql(" FROM resources r WHERE r.tenant_id = ")
         .big(tenant.0)
         .sql(" AND r.kind = ")
@@ -93,7 +111,7 @@ pub fn find(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str) -> Result<O
 }
 
 /// The row, if there is one. No id has U+0000 in it, and PostgreSQL does not take it in a bind.
-fn one(conn: &mut Conn, sql: Sql<'_>, id: &str) -> Result<Option<Row>, Error> {
+pub(super) fn one(conn: &mut Conn, sql: Sql<'_>, id: &str) -> Result<Option<Row>, Error> {
     if id.contains('\0') {
         return Ok(None);
     }
@@ -155,7 +173,7 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str, record: &
 }
 
 /// Text binds need a cast before PostgreSQL takes them for JSON.
-fn json_cast(conn: &Conn) -> &'static str {
+pub(super) fn json_cast(conn: &Conn) -> &'static str {
     match conn.dialect() {
         Dialect::Postgres => "::text::jsonb",
         Dialect::Sqlite => "",
@@ -167,10 +185,18 @@ fn json_cast(conn: &Conn) -> &'static str {
 /// # Errors
 /// [`Error::Duplicate`] when its new unique key is taken.
 pub fn update(conn: &mut Conn, tenant: TenantId, row: &Row, record: &Record, now: i64) -> Result<bool, Error> {
-    let fdoc = json_cast(conn);
-    let touched = Sql::new("UPDATE resources SET version = version + 1, modified_at = ")
-        .big(now)
-        .sql(", unique_key = ")
+    let touched = as_expected(set_record(conn, touch(now), record), tenant, row).run(conn)?;
+    Ok(touched == 1)
+}
+
+/// Begins an update that counts the version up.
+pub(super) fn touch(now: i64) -> Sql<'static> {
+    Sql::new("UPDATE resources SET version = version + 1, modified_at = ").big(now)
+}
+
+/// Sets what is stored of a resource.
+pub(super) fn set_record<'a>(conn: &Conn, sql: Sql<'a>, record: &'a Record) -> Sql<'a> {
+    sql.sql(", unique_key = ")
         .maybe_text(record.unique_key.as_deref())
         .sql(", display_key = ")
         .maybe_text(record.display_key.as_deref())
@@ -186,17 +212,19 @@ pub fn update(conn: &mut Conn, tenant: TenantId, row: &Row, record: &Record, now
         .text(record.doc.as_str())
         .sql(", fdoc = ")
         .text(record.fdoc.as_str())
-        .sql(fdoc)
-        .sql(" WHERE tenant_id = ")
+        .sql(json_cast(conn))
+}
+
+/// Ends an update of a row that must not have changed since it was read.
+pub(super) fn as_expected<'a>(sql: Sql<'a>, tenant: TenantId, row: &'a Row) -> Sql<'a> {
+    sql.sql(" WHERE tenant_id = ")
         .big(tenant.0)
         .sql(" AND kind = ")
-        .small(row.kind.code())
+        .small(row.code())
         .sql(" AND id = ")
         .text(row.id.as_str())
         .sql(" AND version = ")
         .big(row.version)
-        .run(conn)?;
-    Ok(touched == 1)
 }
 
 /// Counts the version up after a change to the members, whose number changed by `delta`.
@@ -265,6 +293,22 @@ pub fn labels(conn: &mut Conn, tenant: TenantId, kind: Kind, ids: &[&str]) -> Re
         .texts(ids)
         .sql(")")
         .load::<(Text, Text), _>(conn)
+}
+
+/// The names and addresses of those users that exist, by id.
+///
+/// # Errors
+/// When the database fails.
+pub fn named(conn: &mut Conn, tenant: TenantId, ids: &[&str]) -> Result<Vec<(String, String, Option<String>)>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Sql::new("SELECT r.id, r.label, r.mail FROM resources r WHERE r.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND r.kind = 1 AND r.id IN (")
+        .texts(ids)
+        .sql(")")
+        .load::<(Text, Text, Nullable<Text>), _>(conn)
 }
 
 /// Which of the ids exist, and what they are. They cannot be deleted before the transaction ends.

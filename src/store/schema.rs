@@ -7,6 +7,7 @@ diesel::table! {
         idp -> Text,
         unique_group_names -> Bool,
         created_at -> BigInt,
+        settings -> Text,
     }
 }
 

@@ -82,7 +82,10 @@ fn expression(attr: &AttrRef, dialect: Dialect) -> String {
 
 fn column(attr: &AttrRef) -> Option<String> {
     if attr.extension.is_some() {
-        return None;
+        // A truth value is a number here, so that both databases order it.
+        let column = super::filter::roll_column(attr)?;
+        let truth = attr.leaf().kind == Type::Boolean;
+        return Some(if truth { format!("(CASE WHEN {column} THEN 1 WHEN NOT {column} THEN 0 END)") } else { column });
     }
     Some(match (attr.attr.name.as_str(), attr.sub_name()) {
         ("id", _) => "r.id".to_owned(),

@@ -6,7 +6,7 @@ use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Double, HasSqlType, Nullable, SmallInt, Text};
 use diesel::{QueryResult, RunQueryDsl};
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -16,6 +16,9 @@ enum Piece<'a> {
     Sql(Cow<'static, str>),
     Text(Cow<'a, str>),
     MaybeText(Option<Cow<'a, str>>),
+    MaybeBig(Option<i64>),
+    MaybeSmall(Option<i16>),
+    MaybeBool(Option<bool>),
     Big(i64),
     Small(i16),
     Double(f64),
@@ -69,6 +72,27 @@ impl<'a> Sql<'a> {
     #[must_use]
     pub fn big(mut self, value: i64) -> Self {
         self.pieces.push(Piece::Big(value));
+        self
+    }
+
+    /// Adds a number that may be null.
+    #[must_use]
+    pub fn maybe_big(mut self, value: Option<i64>) -> Self {
+        self.pieces.push(Piece::MaybeBig(value));
+        self
+    }
+
+    /// Adds a small number that may be null.
+    #[must_use]
+    pub fn maybe_small(mut self, value: Option<i16>) -> Self {
+        self.pieces.push(Piece::MaybeSmall(value));
+        self
+    }
+
+    /// Adds a boolean that may be null.
+    #[must_use]
+    pub fn maybe_bool(mut self, value: Option<bool>) -> Self {
+        self.pieces.push(Piece::MaybeBool(value));
         self
     }
 
@@ -156,7 +180,7 @@ impl<'a> Sql<'a> {
 /// A statement with the SQL types of its columns.
 pub struct Typed<'a, ST>(Sql<'a>, PhantomData<ST>);
 
-impl<ST, DB> QueryFragment<DB> for Typed<'_, ST>
+impl<'a, ST, DB> QueryFragment<DB> for Typed<'a, ST>
 where
     DB: Backend + HasSqlType<Text> + HasSqlType<BigInt> + HasSqlType<SmallInt> + HasSqlType<Double> + HasSqlType<Bool>,
     str: ToSql<Text, DB>,
@@ -164,6 +188,7 @@ where
     i16: ToSql<SmallInt, DB>,
     f64: ToSql<Double, DB>,
     bool: ToSql<Bool, DB>,
+    Cow<'a, str>: ToSql<Text, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if self.0.uncached {
@@ -172,8 +197,11 @@ where
         for piece in &self.0.pieces {
             match piece {
                 Piece::Sql(text) => out.push_sql(text),
-                Piece::Text(v) | Piece::MaybeText(Some(v)) => out.push_bind_param::<Text, str>(v.as_ref())?,
-                Piece::MaybeText(None) => out.push_sql("NULL"),
+                Piece::Text(v) => out.push_bind_param::<Text, str>(v.as_ref())?,
+                Piece::MaybeText(v) => out.push_bind_param::<Nullable<Text>, _>(v)?,
+                Piece::MaybeBig(v) => out.push_bind_param::<Nullable<BigInt>, _>(v)?,
+                Piece::MaybeSmall(v) => out.push_bind_param::<Nullable<SmallInt>, _>(v)?,
+                Piece::MaybeBool(v) => out.push_bind_param::<Nullable<Bool>, _>(v)?,
                 Piece::Big(v) => out.push_bind_param::<BigInt, _>(v)?,
                 Piece::Small(v) => out.push_bind_param::<SmallInt, _>(v)?,
                 Piece::Double(v) => out.push_bind_param::<Double, _>(v)?,

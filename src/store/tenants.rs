@@ -5,14 +5,15 @@ use super::counts;
 use super::error::Error;
 use super::schema::tenants;
 use super::sql::Sql;
-use crate::domain::{Idp, Tenant, TenantId};
+use crate::domain::{Idp, Settings, Tenant, TenantId};
 use diesel::prelude::*;
 
-type Tuple = (i64, String, String, bool, i64);
+type Tuple = (i64, String, String, bool, i64, String);
 
-fn tenant((id, name, idp, unique_group_names, created_at): Tuple) -> Result<Tenant, Error> {
+fn tenant((id, name, idp, unique_group_names, created_at, settings): Tuple) -> Result<Tenant, Error> {
     let idp: Idp = idp.parse().map_err(Error::Db)?;
-    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at })
+    let settings = serde_json::from_str(&settings).map_err(|e| Error::Db(format!("the settings of tenant {name} cannot be read: {e}")))?;
+    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at, settings })
 }
 
 /// Adds a tenant.
@@ -26,11 +27,22 @@ pub fn insert(conn: &mut Conn, name: &str, idp: Idp, unique_group_names: bool, n
             tenants::idp.eq(idp.as_str()),
             tenants::unique_group_names.eq(unique_group_names),
             tenants::created_at.eq(now),
+            tenants::settings.eq("{}"),
         ))
         .returning(tenants::id)
         .get_result(conn)?;
     counts::create(conn, TenantId(id))?;
-    Ok(Tenant { id: TenantId(id), name: name.to_owned(), idp, unique_group_names, created_at: now })
+    Ok(Tenant { id: TenantId(id), name: name.to_owned(), idp, unique_group_names, created_at: now, settings: Settings::default() })
+}
+
+/// Stores the settings of a tenant.
+///
+/// # Errors
+/// When the database fails.
+pub fn save_settings(conn: &mut Conn, id: TenantId, settings: &Settings) -> Result<(), Error> {
+    let text = serde_json::to_string(settings).map_err(|e| Error::Db(e.to_string()))?;
+    diesel::update(tenants::table.find(id.0)).set(tenants::settings.eq(text)).execute(conn)?;
+    Ok(())
 }
 
 /// The tenant of that name.

@@ -39,9 +39,14 @@ const fn route(pattern: &'static str, paths: &'static [&'static str], methods: &
 }
 
 /// All routes.
-const ROUTES: [Route; 19] = [
+const ROUTES: [Route; 24] = [
     route("/health", &["/health"], &[], Opens::Everyone),
     route("/ready", &["/ready"], &[], Opens::Everyone),
+    route("/.well-known/jwks.json", &["/.well-known/jwks.json"], &[], Opens::Everyone),
+    route("/claim", &["/claim"], GET_POST, Opens::Everyone),
+    route("/claim/code/{code}", &["/claim/code/abcd"], GET, Opens::Everyone),
+    route("/claim/{token}", &["/claim/unknown"], GET_POST, Opens::Everyone),
+    route("/claim/{rest:.*}", &["/claim/a/b"], &[], Opens::Everyone),
     route("/scim/v{version:[0-9.]+}{rest:(/.*)?}", &["/scim/v1/Users", "/scim/v3"], &[], Opens::Everyone),
     route("/scim/v2", &[], &[], Opens::Tenant),
     route("/scim", &[], &[], Opens::Tenant),
@@ -261,7 +266,7 @@ on_both! {
     /// R221, R223: a token that may read reads everything and writes nothing.
     fn with_a_token_that_may_only_read(server) {
         let victim = Victim::new(server);
-        let reader = server.client(&victim.client.tenant, Scopes { read: true, write: false });
+        let reader = server.client(&victim.client.tenant, Scopes { read: true, write: false, secrets: false });
         for attempt in victim.attempts(server).iter().filter(|a| a.route.opens != Opens::Everyone) {
             let reply = attempt.send(&reader);
             let unsupported = attempt.path.ends_with("/Bulk") || attempt.path.ends_with("/Me");
@@ -280,7 +285,7 @@ on_both! {
     /// R221: a token that may write reads nothing.
     fn with_a_token_that_may_only_write(server) {
         let victim = Victim::new(server);
-        let writer = server.client(&victim.client.tenant, Scopes { read: false, write: true });
+        let writer = server.client(&victim.client.tenant, Scopes { read: false, write: true, secrets: false });
         for attempt in victim.attempts(server).iter().filter(|a| a.route.opens == Opens::Tenant && a.exists() && a.reads()) {
             let reply = attempt.send(&writer);
             assert_eq!(reply.status, 403, "{attempt}");

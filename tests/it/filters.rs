@@ -74,7 +74,7 @@ fn run(db: Db) {
     let corpus = corpus();
     let mut failures = Vec::new();
     for dialect in ["rfc", "auto"] {
-        let client = server.tenant_with(if dialect == "rfc" { Idp::Rfc } else { Idp::Auto });
+        let client = server.tenant_with_free_locations(if dialect == "rfc" { Idp::Rfc } else { Idp::Auto });
         let ids = load(&client, &corpus.fixture);
         let names: BTreeMap<&str, &str> = ids.iter().map(|(n, i)| (i.as_str(), n.as_str())).collect();
         for case in corpus.case.iter().filter(|c| c.dialect == dialect) {
@@ -121,7 +121,7 @@ fn memory() {
     let corpus = corpus();
     let mut failures = Vec::new();
     for (dialect, idp, declared) in [("rfc", Idp::Rfc, Declared::Rfc), ("auto", Idp::Auto, Declared::Auto)] {
-        let client = server.tenant_with(idp);
+        let client = server.tenant_with_free_locations(idp);
         let ids = load(&client, &corpus.fixture);
         let docs: Vec<(String, Value)> = [("Users", "User"), ("Groups", "Group")]
             .iter()

@@ -3,12 +3,13 @@
 use crate::clients::Client;
 use rollbook::app::{App, Clock, system_clock};
 use rollbook::config::Config;
-use rollbook::domain::{Idp, Scopes, TokenKind};
+use rollbook::domain::settings::LocationRule;
+use rollbook::domain::{Idp, Scopes, Settings, TokenKind};
 use rollbook::http;
 use rollbook::jobs::housekeeping::Housekeeping;
 use rollbook::service::{tenants, tokens};
-use rollbook::store::Conn;
 use rollbook::store::backend::{self, Database};
+use rollbook::store::{self, Conn};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -46,6 +47,8 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
     housekeeping: Option<Housekeeping>,
     tenants: AtomicU32,
+    /// Where mails are written to.
+    pub mail: tempfile::TempDir,
     _database: Fresh,
 }
 
@@ -60,6 +63,8 @@ impl Server {
         let mut config = Config { workers: 2, ..Config::default() };
         config.database.url.clone_from(&database.url);
         config.database.pool = 8;
+        let mail = tempfile::tempdir().unwrap();
+        config.mail.folder = mail.path().display().to_string();
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -84,6 +89,7 @@ impl Server {
             thread: Some(thread),
             housekeeping: Some(housekeeping),
             tenants: AtomicU32::new(0),
+            mail,
             _database: database,
         }
     }
@@ -110,6 +116,25 @@ impl Server {
         let now = self.app.now();
         backend::write(&mut self.connect(), |c| tenants::create(c, &name, idp, None, now)).unwrap();
         self.client(&name, Scopes::ALL)
+    }
+
+    /// A client of a new tenant with settings of the test's own.
+    pub fn tenant_set(&self, idp: Idp, change: impl FnOnce(&mut Settings)) -> Client {
+        let client = self.tenant_with(idp);
+        let mut conn = self.connect();
+        let mut tenant = tenants::named(&mut conn, &client.tenant).unwrap();
+        change(&mut tenant.settings);
+        backend::write(&mut conn, |c| {
+            store::tenants::save_settings(c, tenant.id, &tenant.settings)?;
+            store::tenants::bump_auth_epoch(c)
+        })
+        .unwrap();
+        client
+    }
+
+    /// A client of a new tenant where every location is good.
+    pub fn tenant_with_free_locations(&self, idp: Idp) -> Client {
+        self.tenant_set(idp, |settings| settings.locations = LocationRule::Free)
     }
 
     /// Another client of a tenant.
@@ -176,6 +201,16 @@ impl Fresh {
                 Self { url: postgres(&name), name: Some(name), _dir: None }
             }
         }
+    }
+}
+
+impl Fresh {
+    /// A database of PostgreSQL without tables.
+    pub fn empty_postgres() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rollbook_{}_empty_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        administer(&format!("CREATE DATABASE {name}"));
+        Self { url: postgres(&name), name: Some(name), _dir: None }
     }
 }
 

@@ -25,14 +25,14 @@ fn python() -> Command {
 }
 
 /// A mail server. It ends when it is dropped.
-struct Receiver {
+pub struct Receiver {
     port: u16,
     folder: tempfile::TempDir,
     process: Child,
 }
 
 impl Receiver {
-    fn start(options: &[&str]) -> Self {
+    pub fn start(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = python();
         command.arg("serve").arg(folder.path()).args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -43,13 +43,13 @@ impl Receiver {
     }
 
     /// A mailer that sends here. `{}` in the URL is the port.
-    fn mailer(&self, url: &str, trusted: bool) -> Mailer {
+    pub fn mailer(&self, url: &str, trusted: bool) -> Mailer {
         let ca_file = trusted.then(|| self.folder.path().join("ca.pem"));
         Mailer::open(&Route::Smtp { url: url.replace("{}", &self.port.to_string()), ca_file }).unwrap()
     }
 
     /// The messages that came in, oldest first.
-    fn messages(&self) -> Vec<Value> {
+    pub fn messages(&self) -> Vec<Value> {
         let path = |n: usize| self.folder.path().join(format!("{n}.eml"));
         (1..100).map(path).take_while(|p| p.exists()).map(|p| read_back(&std::fs::read(p).unwrap())).collect()
     }
@@ -75,7 +75,7 @@ fn read_back(message: &[u8]) -> Value {
     serde_json::from_slice(&process.wait_with_output().unwrap().stdout).unwrap()
 }
 
-fn header<'a>(message: &'a Value, name: &str) -> &'a str {
+pub fn header<'a>(message: &'a Value, name: &str) -> &'a str {
     let all = message["headers"].as_array().unwrap().iter().filter(|h| h[0].as_str().unwrap().eq_ignore_ascii_case(name));
     let found: Vec<_> = all.collect();
     assert_eq!(found.len(), 1, "{name} in {message}");

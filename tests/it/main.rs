@@ -6,33 +6,46 @@
 
 #[macro_use]
 mod harness;
+#[macro_use]
+mod stage;
 mod access;
 mod architecture;
 mod browser;
 mod browser_checks;
+mod canary;
 mod catalogue;
+mod claim_in_a_browser;
 mod clients;
 mod command_line;
 mod concurrency;
+mod crashes;
 mod discovery;
 mod etags;
 mod filters;
 mod groups;
 mod isolation;
+mod letters;
 mod lifecycle;
 mod lifecycle_histories;
 mod lifecycle_model;
 mod limits;
 mod mail;
 mod oracle;
+mod pages;
 mod paging;
 mod patches;
 mod plans;
+mod program;
 mod projection;
 mod protocol;
+mod quarantine;
 mod requests;
 mod rfc;
+mod roll;
+mod roll_commands;
+mod roll_filters;
 mod schemas;
 mod tokens;
+mod upgrade;
 mod users;
 mod users_put;

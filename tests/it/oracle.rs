@@ -2,8 +2,9 @@
 //!
 //! The seed is fixed; `PROPTEST_CASES` says how many filters are tried.
 
-use crate::clients::{Client, EMPLOYEE, ENTERPRISE, USER, id};
+use crate::clients::{Client, EMPLOYEE, ENTERPRISE, USER, id, user_path};
 use crate::harness::{Db, Server};
+use crate::roll_filters::claim;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -88,7 +89,7 @@ const TIMES: [&str; 9] = [
     "1969-12-31T23:59:59.9Z",
 ];
 
-const STRINGS: [&str; 24] = [
+const STRINGS: [&str; 25] = [
     "userName",
     "externalId",
     "displayName",
@@ -112,10 +113,21 @@ const STRINGS: [&str; 24] = [
     "{e}:employeeNumber",
     "{e}:manager.value",
     "{r}:location",
+    "{r}:state",
     "id",
 ];
-const BOOLEANS: [&str; 4] = ["active", "emails.primary", "phoneNumbers.primary", "roles.primary"];
-const MOMENTS: [&str; 4] = ["{r}:hireDate", "{r}:terminationDate", "meta.created", "meta.lastModified"];
+const BOOLEANS: [&str; 7] =
+    ["active", "emails.primary", "phoneNumbers.primary", "roles.primary", "{r}:invited", "{r}:claimed", "{r}:canDelete"];
+const MOMENTS: [&str; 8] = [
+    "{r}:hireDate",
+    "{r}:terminationDate",
+    "meta.created",
+    "meta.lastModified",
+    "{r}:inviteDate",
+    "{r}:claimDate",
+    "{r}:deactivateDate",
+    "{r}:quarantineUntil",
+];
 const PRESENT: [&str; 5] = ["name", "{e}:manager", "x509Certificates", "groups", "meta.resourceType"];
 
 const STRING_OPERATORS: [&str; 10] = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "EQ"];
@@ -237,6 +249,9 @@ fn known(doc: &Value) -> Vec<String> {
         out.push(format!("emails.value eq {}", email["value"]));
         out.push(format!("emails[value eq {} and not (type eq \"x\")]", email["value"]));
     }
+    for name in ["state", "invited", "inviteDate", "quarantineUntil"] {
+        out.extend(doc[EMPLOYEE].get(name).map(|value| format!("{EMPLOYEE}:{name} eq {value}")));
+    }
     out
 }
 
@@ -255,14 +270,28 @@ fn runner() -> TestRunner {
 
 fn world(db: Db) -> World {
     let server = Server::start(db);
-    let client = server.tenant_with(Idp::Rfc);
-    let other = server.tenant_with(Idp::Rfc);
+    let client = server.tenant_with_free_locations(Idp::Rfc);
+    let other = server.tenant_with_free_locations(Idp::Rfc);
     let mut runner = runner();
     for n in 0..DOCUMENTS {
         let mut doc = document().new_tree(&mut runner).unwrap().current();
         doc["schemas"] = json!([USER, ENTERPRISE, EMPLOYEE]);
         doc["userName"] = json!(format!("{}{n}", doc["userName"].as_str().unwrap()));
-        load(&client, &doc);
+        // A third of them can be invited, and some of those claim.
+        if n % 3 == 0 {
+            let address = json!({"value": format!("person{n}@example.com")});
+            let emails = doc["emails"].as_array().into_iter().flatten().cloned().chain([address]);
+            doc["emails"] = emails.collect();
+            doc[EMPLOYEE]["invited"] = json!(true);
+        }
+        let user = load(&client, &doc);
+        if user[EMPLOYEE]["state"] == "invited" && n % 2 == 0 {
+            claim(&server, &client, &user);
+        }
+        if n % 9 == 0 {
+            let leave = json!([{"op": "replace", "path": "active", "value": false}]);
+            client.patch(&user_path(&user), &leave).expect(200);
+        }
         if n % 5 == 0 {
             load(&other, &doc);
         }
@@ -274,12 +303,13 @@ fn world(db: Db) -> World {
     World { _server: server, conn: conn.into(), tenant, docs }
 }
 
-fn load(client: &Client, doc: &Value) {
+fn load(client: &Client, doc: &Value) -> Value {
     let made = client.post("/Users", doc).expect(201);
     // An empty displayName is as good as none: the server shows one that it made up.
     for (key, value) in doc.as_object().unwrap().iter().filter(|(k, v)| v.is_string() && (*k != "displayName" || *v != "")) {
         assert_eq!(&made[key], value, "what is stored comes back as it was sent");
     }
+    made
 }
 
 fn user() -> &'static ResourceType {
@@ -371,20 +401,22 @@ fn empty_literals_agree_on_postgres() {
 
 /// A sort key by the rules of R129.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+pub enum Key {
     Bool(bool),
     Ticks(i64),
     Text(String),
 }
 
-fn attr(name: &str) -> AttrRef {
+/// The attribute of that name.
+pub fn attr(name: &str) -> AttrRef {
     match path::resolve(user(), &full(name), &mut Reading::of(Declared::Rfc)) {
         Some(Target::Attr(attr)) => attr,
         other => panic!("{name} is {other:?}"),
     }
 }
 
-fn key(doc: &Value, attr: &AttrRef) -> Option<Key> {
+/// What a user is sorted by.
+pub fn key(doc: &Value, attr: &AttrRef) -> Option<Key> {
     let holder = attr.extension.as_ref().map_or(Some(doc), |e| doc.get(&e.id))?;
     let mut value = holder.get(&attr.attr.name)?;
     if let Value::Array(list) = value {
@@ -407,7 +439,7 @@ fn key(doc: &Value, attr: &AttrRef) -> Option<Key> {
 fn orders_agree(db: Db) {
     let world = world(db);
     let mut failures = Vec::new();
-    for name in STRINGS.iter().chain(&MOMENTS).copied().chain(["active"]) {
+    for name in STRINGS.iter().chain(&MOMENTS).copied().chain(["active", "{r}:invited", "{r}:claimed", "{r}:canDelete"]) {
         // A list without a sub-attribute is sorted by its values.
         let by = attr(if ["emails", "roles"].contains(&name) { "emails.value" } else { name });
         for descending in [false, true] {

@@ -1,6 +1,6 @@
 //! `attributes` and `excludedAttributes` on every verb (RFC 7644 §3.4.2.5, §3.9, §3.10).
 
-use crate::clients::{Client, ENTERPRISE, GROUP, PATCH, SEARCH, USER, group_path, id, user_path};
+use crate::clients::{Client, EMPLOYEE, ENTERPRISE, GROUP, PATCH, SEARCH, USER, group_path, id, user_path};
 use serde_json::{Value, json};
 
 /// A user with a bit of everything.
@@ -34,7 +34,7 @@ fn on_every_verb(c: &Client, user: &Value, query: &str) -> Vec<Value> {
 /// A user as shown, without what is always shown.
 fn chosen(shown: &Value) -> Value {
     let mut map = shown.as_object().unwrap().clone();
-    assert_eq!(map.shift_remove("schemas"), Some(json!([USER, ENTERPRISE])));
+    assert_eq!(map.shift_remove("schemas"), Some(json!([USER, ENTERPRISE, EMPLOYEE])));
     assert!(map.shift_remove("id").is_some());
     Value::Object(map)
 }
@@ -44,6 +44,7 @@ on_both! {
     fn attributes(server) {
         let c = server.tenant();
         let user = c.post("/Users", &body("bjensen")).expect(201);
+        assert_eq!(user[EMPLOYEE]["state"], "uninvited");
         let e = ENTERPRISE;
         let lower = e.to_lowercase();
         let (work, home) = (&user["emails"][0], &user["emails"][1]);
@@ -65,6 +66,9 @@ on_both! {
             (format!("{e}:manager.displayName"), json!({})),
             (e.to_owned(), json!({e: user[e]})),
             (lower, json!({e: user[e]})),
+            (format!("{EMPLOYEE}:STATE"), json!({EMPLOYEE: {"state": "uninvited"}})),
+            (format!("{EMPLOYEE}:invited,{EMPLOYEE}:claimDate"), json!({EMPLOYEE: {"invited": false}})),
+            (EMPLOYEE.to_lowercase(), json!({EMPLOYEE: user[EMPLOYEE]})),
             ("nope".to_owned(), json!({})),
             ("name.nope,urn:example:x:y,password,id,schemas".to_owned(), json!({})),
             ("meta.resourceType".to_owned(), json!({"meta": {"resourceType": "User"}})),
@@ -79,12 +83,14 @@ on_both! {
     fn excluded_attributes(server) {
         let c = server.tenant();
         let user = c.post("/Users", &body("bjensen")).expect(201);
-        let whole = format!("{ENTERPRISE}:department");
+        let (whole, state) = (format!("{ENTERPRISE}:department"), format!("{EMPLOYEE}:state"));
         for (names, gone) in [
             ("name", vec!["/name"]), ("NAME.givenname", vec!["/name/givenName"]), ("name.givenName,name.familyName", vec!["/name"]),
             ("emails.type", vec!["/emails/0/type", "/emails/1/type"]), ("userName, meta", vec!["/userName", "/meta"]),
             (ENTERPRISE, vec!["/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]),
             (&*whole, vec!["/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User/department"]),
+            (EMPLOYEE, vec!["/urn:ietf:params:scim:schemas:extension:rollbook:2.0:User"]),
+            (&*state, vec!["/urn:ietf:params:scim:schemas:extension:rollbook:2.0:User/state"]),
             ("id,schemas,nope,password", vec![]), ("meta.created", vec!["/meta/created"]),
         ] {
             for (n, mut shown) in on_every_verb(&c, &user, &format!("excludedAttributes={names}")).into_iter().enumerate() {
@@ -119,8 +125,9 @@ on_both! {
             for names in [json!(["title", "name.givenName"]), json!("title, name.givenName")] {
                 assert_eq!(chosen(&search(path, "attributes", names)), expected);
             }
-            let rest = search(path, "excludedAttributes", json!(["emails", ENTERPRISE, "name", "meta", "groups"]));
-            assert_eq!(chosen(&rest), json!({"userName": "bjensen", "title": "Guide", "displayName": "Babs", "active": true}));
+            let mut rest = chosen(&search(path, "excludedAttributes", json!(["emails", ENTERPRISE, "name", "meta", "groups"])));
+            assert_eq!(rest.as_object_mut().unwrap().shift_remove(EMPLOYEE).as_ref(), Some(&user[EMPLOYEE]));
+            assert_eq!(rest, json!({"userName": "bjensen", "title": "Guide", "displayName": "Babs", "active": true}));
         }
         assert_eq!(search("/Users/.search", "attributes", json!([])), user);
     }

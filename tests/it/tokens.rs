@@ -1,8 +1,8 @@
 //! Tokens: what they look like, where they are kept, when they are accepted, and what a refusal looks like.
 
 use crate::clients::{Client, SEARCH, USER};
-use crate::command_line::Place;
 use crate::harness::{Db, Server};
+use crate::program::Place;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-const READ: Scopes = Scopes { read: true, write: false };
-const WRITE: Scopes = Scopes { read: false, write: true };
+const READ: Scopes = Scopes { read: true, write: false, secrets: false };
+const WRITE: Scopes = Scopes { read: false, write: true, secrets: false };
 const SECOND: i64 = 1_000_000;
 
 /// Issues a token; what is kept of it, and the token.

@@ -1,6 +1,6 @@
 //! Changing and deleting users: PUT, the frame of PATCH, DELETE (RFC 7644 §3.5, §3.6).
 
-use crate::clients::{EMPLOYEE, ENTERPRISE, GROUP, USER, group_path, id, user_path};
+use crate::clients::{EMPLOYEE, ENTERPRISE, GROUP, USER, group_path, id, user_path, without_roll};
 use crate::users::everything;
 use rollbook::domain::Idp;
 use serde_json::{Value, json};
@@ -25,14 +25,18 @@ on_both! {
 
     /// R023 R150 R153 R155: what a PUT leaves out, or has as null or [], is cleared, extensions too; schemas follow the data.
     fn put_replaces(server) {
-        let c = server.tenant();
+        let c = server.tenant_with_free_locations(Idp::Auto);
         let path = user_path(&c.post("/Users", &everything()).expect(201));
         let cleared = json!({"schemas": [USER, ENTERPRISE], "userName": "New", "title": null, "emails": [], "displayName": "Newer",
             "roles": [{"value": "r"}]});
         let user = c.put(&path, &cleared).expect(200);
         let names: Vec<&str> = user.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names, ["id", "schemas", "userName", "displayName", "roles", "active", "meta"], "{user}");
-        assert_eq!((&user["schemas"], &user["userName"], &user["roles"]), (&json!([USER]), &json!("New"), &json!([{"value": "r"}])));
+        assert_eq!(names, ["id", "schemas", "userName", "displayName", "roles", "active", EMPLOYEE, "meta"], "{user}");
+        let roles = json!([{"value": "r"}]);
+        assert_eq!((&user["schemas"], &user["userName"], &user["roles"]), (&json!([USER, EMPLOYEE]), &json!("New"), &roles));
+        let mut own = user.clone();
+        without_roll(&mut own);
+        assert_eq!((&own["schemas"], own.get(EMPLOYEE)), (&json!([USER]), None), "the employee record is cleared too");
         assert_eq!(c.get(&path).expect(200), user);
     }
 
@@ -96,7 +100,7 @@ on_both! {
 
     /// R154 R204: a PUT that changes nothing leaves version and lastModified alone.
     fn put_of_the_same(server) {
-        let c = server.tenant();
+        let c = server.tenant_with_free_locations(Idp::Auto);
         let user = c.post("/Users", &everything()).expect(201);
         tick();
         for body in [user.clone(), everything()] {
@@ -115,7 +119,7 @@ on_both! {
 
     /// R020 R087 R090 R153 R216: a PUT is checked as a create is, and a refused one changes nothing.
     fn refused_puts(server) {
-        let c = server.tenant_with(Idp::Rfc);
+        let c = server.tenant_with_free_locations(Idp::Rfc);
         let user = c.post("/Users", &everything()).expect(201);
         let path = user_path(&user);
         let two = json!([{"value": "a", "primary": true}, {"value": "b", "primary": true}]);

@@ -104,6 +104,8 @@ quirks! {
     CreateFromFilter = "create_from_filter",
     /// `remove` with a list of values: removes only those.
     RemoveValueList = "remove_value_list",
+    /// `{"terminationDate": "soon"}`: kept as it is, without effect.
+    FreeTextDate = "free_text_date",
 }
 
 /// A set of quirks.

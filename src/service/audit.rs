@@ -1,0 +1,140 @@
+//! Writing down what happened to a member, and reading it back as a timeline.
+
+use super::roll::Act;
+use crate::domain::{Member, State, new_id};
+use crate::error::Result;
+use crate::store::audit::{self, Entry};
+use crate::store::{self, Conn};
+
+/// What is written down of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Note {
+    /// Why, in words that identify nobody.
+    pub reason: Option<String>,
+    /// What identifies people; readable as long as the person is not anonymised.
+    pub detail: Option<String>,
+}
+
+impl Note {
+    /// A reason alone.
+    #[must_use]
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), detail: None }
+    }
+}
+
+/// Adds an event to a member's history.
+///
+/// # Errors
+/// When the database fails.
+pub fn record(conn: &mut Conn, act: &Act, member: &Member, event: &str, from: State, note: &Note) -> Result<()> {
+    let detail = match &note.detail {
+        Some(text) => Some(seal(conn, act, &member.person, text)?),
+        None => None,
+    };
+    let entry = Entry {
+        id: new_id(),
+        person: member.person.clone(),
+        at: act.now,
+        actor_kind: act.actor.kind().to_owned(),
+        actor: act.actor.name(),
+        event: event.to_owned(),
+        from: from.to_string(),
+        to: member.state.to_string(),
+        reason: note.reason.clone(),
+        detail,
+        request_id: act.request_id.clone(),
+    };
+    Ok(audit::insert(conn, act.tenant.id, &entry)?)
+}
+
+/// Adds an event that changed no state.
+///
+/// # Errors
+/// When the database fails.
+pub fn remark(conn: &mut Conn, act: &Act, member: &Member, event: &str, note: &Note) -> Result<()> {
+    record(conn, act, member, event, member.state, note)
+}
+
+/// Seals a text with the key of a person, who gets one if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub fn seal(conn: &mut Conn, act: &Act, person: &str, text: &str) -> std::result::Result<String, store::Error> {
+    let tenant = act.tenant.id;
+    let fresh = act.vault.fresh_person_key(tenant, person);
+    let key = audit::key(conn, tenant, person, &fresh)?;
+    act.vault.seal_personal(tenant, person, &key, text)
+}
+
+/// Opens it again; `None` when the key was thrown away.
+///
+/// # Errors
+/// When the database fails or the master key is another.
+pub fn unseal(conn: &mut Conn, act: &Act, person: &str, sealed: &str) -> std::result::Result<Option<String>, store::Error> {
+    let tenant = act.tenant.id;
+    let Some(key) = audit::find_key(conn, tenant, person)? else { return Ok(None) };
+    act.vault.open_personal(tenant, person, &key, sealed).map(Some)
+}
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Microseconds since the epoch.
+    pub at: i64,
+    pub event: String,
+    pub from: String,
+    pub to: String,
+    pub actor_kind: String,
+    pub actor: String,
+    pub reason: Option<String>,
+    pub detail: Option<String>,
+    pub request_id: Option<String>,
+}
+
+impl Line {
+    /// The line as a sentence: what was done, by whom, why.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let what = self.event.replace('_', " ");
+        let by = match self.actor_kind.as_str() {
+            "token" => {
+                let (provider, token) = self.actor.rsplit_once(' ').unwrap_or((&self.actor, ""));
+                format!("by {provider} (token {token})")
+            }
+            "admin" => format!("by the admin {}", self.actor),
+            "member" => "by the member".to_owned(),
+            _ => format!("by the clock ({})", self.actor),
+        };
+        let change = if self.from == self.to { String::new() } else { format!(": {} -> {}", self.from, self.to) };
+        let why = self.reason.as_ref().map(|r| format!(", because {r}")).unwrap_or_default();
+        let detail = self.detail.as_ref().map(|d| format!(" [{d}]")).unwrap_or_default();
+        format!("{what} {by}{change}{why}{detail}")
+    }
+}
+
+/// The history of a person, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn timeline(conn: &mut Conn, act: &Act, person: &str) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for e in audit::of_person(conn, act.tenant.id, person)? {
+        let detail = match &e.detail {
+            Some(sealed) => Some(unseal(conn, act, person, sealed)?.unwrap_or_else(|| "erased".to_owned())),
+            None => None,
+        };
+        lines.push(Line {
+            at: e.at,
+            event: e.event,
+            from: e.from,
+            to: e.to,
+            actor_kind: e.actor_kind,
+            actor: e.actor,
+            reason: e.reason,
+            detail,
+            request_id: e.request_id,
+        });
+    }
+    Ok(lines)
+}

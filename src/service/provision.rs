@@ -1,0 +1,479 @@
+//! What an identity provider's writes mean for the roll: arriving, changing, coming back, leaving.
+
+use super::audit::{self, Note};
+use super::employment::{self, Facets};
+use super::mapping::{self, Doc, Naming};
+use super::render::{self, Extras};
+use super::roll::{self, Act, Decided};
+use super::write::{Saved, Wanted};
+use super::{Ctx, members, notes};
+use crate::domain::lifecycle::{Event, Provision, Refused, Release};
+use crate::domain::settings::{DomainRule, Emailless};
+use crate::domain::{Hold, Member, Reason, Source, Stage, State, new_id};
+use crate::error::{Error, Result};
+use crate::scim::dialect::Reading;
+use crate::scim::schema::ResourceType;
+use crate::scim::value::fold;
+use crate::scim::{self, EMPLOYEE_URN};
+use crate::store::error::Field;
+use crate::store::{self, Conn, Kind, Record, Row, counts, emails, resources, roll as rows};
+use serde_json::{Map, Value};
+
+/// A change to a user, by the document that the client sees.
+pub(super) struct Change {
+    pub old: Doc,
+    pub new: Doc,
+    pub naming: Naming,
+    /// Whether the client said anything of `active`, were it what it is already.
+    pub says_active: bool,
+    /// Somebody comes back from quarantine.
+    pub back: Option<Event>,
+}
+
+/// What a PUT does not say of `active` and `invited` stays as it is.
+pub(super) fn keep_opinions(doc: &mut Doc, old: &Doc, active_cleared: bool) {
+    if !active_cleared && !doc.contains_key("active") {
+        doc.insert("active".to_owned(), old.get("active").cloned().unwrap_or(Value::Bool(true)));
+    }
+    let Some(invited) = old.get(EMPLOYEE_URN).and_then(|e| e.get("invited")) else { return };
+    if invited_of(doc).is_none() {
+        set_invited(doc, Some(invited.clone()));
+    }
+}
+
+fn invited_of(doc: &Doc) -> Option<bool> {
+    doc.get(EMPLOYEE_URN)?.get("invited")?.as_bool()
+}
+
+fn set_invited(doc: &mut Doc, value: Option<Value>) {
+    let slot = doc.entry(EMPLOYEE_URN).or_insert_with(|| Value::Object(Map::new()));
+    let Some(own) = slot.as_object_mut() else { return };
+    match value {
+        Some(value) => drop(own.insert("invited".to_owned(), value)),
+        None => drop(own.remove("invited")),
+    }
+}
+
+/// Shows of `active` what is so; a client that unassigned it is not shown that somebody is active.
+fn show_active(doc: &mut Doc, member: &Member) {
+    if !member.is_active() || doc.contains_key("active") {
+        doc.insert("active".to_owned(), Value::Bool(member.is_active()));
+    }
+}
+
+fn user_name(doc: &Doc) -> String {
+    fold(doc.get("userName").and_then(Value::as_str).unwrap_or_default()).into_owned()
+}
+
+// -- arriving --------------------------------------------------------------------
+
+/// Creates a user, or restores one who comes back.
+///
+/// # Errors
+/// 409 `uniqueness`, or when somebody else holds a member who comes back; 400 for what the tenant does not accept.
+pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
+    let act = ctx.act();
+    let mut reading = wanted.reading.clone();
+    let mut doc = wanted.doc.clone();
+    if !wanted.active_cleared && !doc.contains_key("active") {
+        doc.insert("active".to_owned(), Value::Bool(true));
+    }
+    let mut member = Member::new(&new_id());
+    let facets = employment::settle(conn, &act, &member.id, None, &mut doc, &mut reading)?;
+    facets.put_into(&mut member);
+    let how = provided(&act, &mut member, &doc);
+    if member.mail.is_none() && act.tenant.settings.emailless == Emailless::Refuse {
+        return Err(Error::Roll(Refused::NoEmail));
+    }
+    if how.inactive.is_none() && how.by_code {
+        check_code_person(conn, &act, &member, &doc)?;
+    }
+    let decided = roll::decide(&act, &member, Event::Provision(how))?;
+    show_active(&mut doc, &decided.after);
+    let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
+    if !rows::insert(conn, ctx.tenant_id(), &record, &decided.after, true, ctx.now)? {
+        if let Some(saved) = come_back(conn, ctx, rt, wanted, how)? {
+            return Ok(saved);
+        }
+        if !rows::insert(conn, ctx.tenant_id(), &record, &decided.after, false, ctx.now)? {
+            return Err(Error::Scim(scim::Error::taken("userName")));
+        }
+    }
+    let row = row_of(&record, &decided.after, ctx.now);
+    emails::add(conn, ctx.tenant_id(), &row.id, &record.emails)?;
+    counts::change(conn, ctx.tenant_id(), Kind::User, &row.id, 1)?;
+    roll::carry_out(conn, &act, &decided, Some(&row), &Note::default())?;
+    remember(conn, &act, &decided.after, &facets)?;
+    notes::record(conn, ctx, &reading)?;
+    let manager = manager_of(conn, ctx, &row)?;
+    Ok(Saved { row, extras: Extras { groups: Vec::new(), manager }, changed: true, created: true })
+}
+
+/// What a source says of somebody who is not there yet.
+fn provided(act: &Act, member: &mut Member, doc: &Doc) -> Provision {
+    let settings = &act.tenant.settings;
+    let hold = |reason| Hold { source: Source::Scim, reason, since: act.now };
+    let over = member.terminates_at.is_some_and(|t| t <= act.now);
+    if over {
+        member.terminates_at = None;
+    }
+    let inactive = match doc.get("active") {
+        Some(Value::Bool(false)) => Some(hold(Reason::Inactive)),
+        _ => over.then(|| hold(Reason::Terminated)),
+    };
+    let has_email = member.mail.is_some();
+    let may = member.mail.as_deref().is_some_and(|a| settings.trusts(a));
+    Provision {
+        invite: invited_of(doc).unwrap_or(settings.auto_invite && may),
+        has_email,
+        by_code: !has_email && settings.emailless == Emailless::Codes,
+        inactive,
+        same_person: false,
+        source: Source::Scim,
+        foreign_hold: None,
+    }
+}
+
+/// People who get a code must be known by name and number, and sign in with a password.
+fn check_code_person(conn: &mut Conn, act: &Act, member: &Member, doc: &Doc) -> Result<()> {
+    let named = doc.get("name").is_some() || doc.get("displayName").is_some();
+    let Some(number) = member.employee_key.as_deref().filter(|_| named) else {
+        return Err(scim::Error::value("email_required: without an e-mail address a name and an employeeNumber are needed").into());
+    };
+    if number.contains('@') {
+        return Err(scim::Error::value("employeeNumber must not look like an e-mail address").into());
+    }
+    if employment::is_sso(doc) {
+        return Err(scim::Error::value("authMethod sso needs an e-mail address").into());
+    }
+    if rows::employee_exists(conn, act.tenant.id, number)? {
+        return Err(scim::Error::taken("employeeNumber").into());
+    }
+    Ok(())
+}
+
+fn row_of(record: &Record, member: &Member, now: i64) -> Row {
+    Row {
+        kind: Kind::User,
+        id: member.id.clone(),
+        version: 1,
+        created_at: now,
+        modified_at: now,
+        member_count: 0,
+        manager: record.manager.clone(),
+        label: record.label.clone(),
+        label_derived: record.label_derived,
+        doc: record.doc.clone(),
+        member: Some(Box::new(member.clone())),
+    }
+}
+
+/// Writes what was noticed into the history.
+fn remember(conn: &mut Conn, act: &Act, member: &Member, facets: &Facets) -> Result<()> {
+    for warning in &facets.warnings {
+        audit::remark(conn, act, member, "warning", &Note::because(warning.clone()))?;
+    }
+    Ok(())
+}
+
+fn manager_of(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<Option<render::Manager>> {
+    render::manager(conn, ctx, row.manager.as_deref())
+}
+
+// -- coming back -------------------------------------------------------------------
+
+/// Restores the person whom a POST is about; `None` when there is no such person, and the POST is about somebody new.
+fn come_back(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how: Provision) -> Result<Option<Saved>> {
+    let tenant = ctx.tenant_id();
+    let doc = &wanted.doc;
+    if let Some(row) = rows::lock_named(conn, tenant, &user_name(doc))? {
+        return back_in_sight(conn, ctx, rt, wanted, how, row).map(Some);
+    }
+    let (external, employee) = (text(doc, "externalId"), employee(doc));
+    let mut found = rows::hidden_like(conn, tenant, external.as_deref(), employee.as_deref())?;
+    found.retain(|row| same_hidden_person(row, doc));
+    found.sort_by_key(|row| row.member.as_ref().and_then(|m| m.quarantined_at));
+    match found.pop() {
+        Some(row) => back_from_hiding(conn, ctx, rt, wanted, how, &row).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn text(doc: &Doc, key: &str) -> Option<String> {
+    doc.get(key).and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned)
+}
+
+fn employee(doc: &Doc) -> Option<String> {
+    let number = doc.get(scim::ENTERPRISE_URN)?.get("employeeNumber")?.as_str()?.trim();
+    (!number.is_empty()).then(|| fold(number).into_owned())
+}
+
+/// Whether two employee ids say that these are two people.
+fn other_employee(member: Option<&str>, doc: &Doc) -> bool {
+    matches!((member, employee(doc)), (Some(a), Some(b)) if a != b)
+}
+
+/// In sight, a person is the same when the source says so by its own key, under the same name.
+fn same_visible_person(row: &Row, doc: &Doc) -> bool {
+    let before = mapping::parsed(row);
+    let number = row.member.as_ref().and_then(|m| m.employee_key.as_deref());
+    let same_number = number.is_some() && number == employee(doc).as_deref();
+    let same_key = text(doc, "externalId").is_some() && text(doc, "externalId") == text(&before, "externalId");
+    (same_key || same_number) && !other_employee(number, doc)
+}
+
+/// Out of sight, the employee id counts; the source's key only together with the name.
+fn same_hidden_person(row: &Row, doc: &Doc) -> bool {
+    let before = mapping::parsed(row);
+    let number = row.member.as_ref().and_then(|m| m.employee_key.as_deref());
+    let same_number = number.is_some() && number == employee(doc).as_deref();
+    let same_key = text(doc, "externalId").is_some() && text(doc, "externalId") == text(&before, "externalId");
+    let same_name = user_name(&before) == user_name(doc);
+    (same_number || same_key && same_name) && !other_employee(number, doc)
+}
+
+fn foreign_hold(member: &Member) -> Option<Hold> {
+    member.holds.iter().find(|h| h.source != Source::Scim).copied()
+}
+
+/// Somebody whom the identity provider still sees: the same id, restored.
+fn back_in_sight(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how: Provision, row: Row) -> Result<Saved> {
+    let member = members::member(&row)?;
+    let same_person = member.state.is_quarantined() && same_visible_person(&row, &wanted.doc);
+    let event = Event::Provision(Provision { same_person, foreign_hold: foreign_hold(member), ..how });
+    if !same_person {
+        return Err(Error::Scim(scim::Error::taken("userName")));
+    }
+    let mut doc = wanted.doc.clone();
+    let old = mapping::editable(&row);
+    doc.entry("active").or_insert(Value::Bool(true));
+    let extras = render::extras(conn, ctx, &row)?;
+    let present = Saved { row, extras, changed: false, created: false };
+    let change = Change { old, new: doc, naming: wanted.naming, says_active: false, back: Some(event) };
+    save(conn, ctx, rt, present, change, wanted.reading.clone())
+}
+
+/// Somebody whom the identity provider deleted: the person is the same, the id is new.
+fn back_from_hiding(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how: Provision, row: &Row) -> Result<Saved> {
+    let act = ctx.act();
+    let mut reading = wanted.reading.clone();
+    let mut doc = wanted.doc.clone();
+    doc.entry("active").or_insert(Value::Bool(true));
+    let mut member = members::member(row)?.clone();
+    let facets = employment::settle(conn, &act, &row.id, None, &mut doc, &mut reading)?;
+    facets.put_into(&mut member);
+    let how = Provision { same_person: true, foreign_hold: foreign_hold(&member), ..how };
+    let mut decided = roll::decide(&act, &member, Event::Provision(how))?;
+    decided.after.id = new_id();
+    show_active(&mut doc, &decided.after);
+    let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
+    let saved = roll::save(conn, &act, row, Some(&record), &decided.after)?;
+    roll::carry_out(conn, &act, &decided, Some(&saved), &Note::because("the identity provider has the person again"))?;
+    remember(conn, &act, &decided.after, &facets)?;
+    notes::record(conn, ctx, &reading)?;
+    let extras = render::extras(conn, ctx, &saved)?;
+    Ok(Saved { row: saved, extras, changed: true, created: true })
+}
+
+// -- changing ------------------------------------------------------------------------
+
+/// Writes what is different of a user; nothing at all when nothing is.
+pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved, change: Change, mut reading: Reading) -> Result<Saved> {
+    let act = ctx.act();
+    let row = &present.row;
+    let before = members::member(row)?.clone();
+    let Change { old, mut new, naming, says_active, back } = change;
+    check_personal_data(&act, &before, &old, &new)?;
+    let facets = employment::settle(conn, &act, &row.id, Some(&old), &mut new, &mut reading)?;
+    let mut member = before.clone();
+    facets.put_into(&mut member);
+    if !employment::dates_differ(&old, &new) {
+        // What has had its effect, or was overruled by an admin, has none again.
+        member.terminates_at = before.terminates_at;
+    }
+    let asked = Asked {
+        active: new.get("active").and_then(Value::as_bool).filter(|_| says_active),
+        invited: invited_of(&new),
+        dates: employment::dates_differ(&old, &new),
+    };
+    let decided = match back {
+        Some(event) => vec![roll::decide(&act, &member, event)?],
+        None => decide(conn, &act, &before, &mut member, &asked)?,
+    };
+    let mut after = decided.last().map_or(member, |d| d.after.clone());
+    if after.state == before.state && asked.invited.is_none() {
+        after.invited = None;
+    }
+    show_active(&mut new, &after);
+    let record = mapping::record(rt, &ctx.tenant, new, naming)?;
+    notes::record(conn, ctx, &reading)?;
+    let same = mapping::parsed(row) == mapping::read(&record.doc);
+    if same && after == before && decided.is_empty() {
+        return Ok(present);
+    }
+    if decided.is_empty() {
+        audit::remark(conn, &act, &after, Event::ProfileUpdate.name(), &Note::default())?;
+    }
+    for step in &decided {
+        roll::carry_out(conn, &act, step, Some(row), &Note::default())?;
+    }
+    remember(conn, &act, &after, &facets)?;
+    store_change(conn, ctx, &present, &record, &after)
+}
+
+/// What the client asks of the lifecycle.
+struct Asked {
+    active: Option<bool>,
+    invited: Option<bool>,
+    /// Whether a date is another.
+    dates: bool,
+}
+
+/// The events in a change, in the order in which they make sense.
+fn decide(conn: &mut Conn, act: &Act, before: &Member, member: &mut Member, asked: &Asked) -> Result<Vec<Decided>> {
+    let mut all = Vec::new();
+    for what in [Part::Address, Part::Termination, Part::Active, Part::Invited] {
+        let event = match what {
+            Part::Address => address_event(act, before, member)?,
+            Part::Termination => termination_event(act, before, member, asked.dates),
+            Part::Active => active_event(act, member, asked.active),
+            Part::Invited => invited_event(act, member, asked.invited)?,
+        };
+        let Some(event) = event else { continue };
+        if matches!(event, Event::Deactivate(_)) {
+            // The role that counts is the one before this change.
+            roll::guard_last_admin(conn, act, &Member { admin: before.admin, ..member.clone() })?;
+        }
+        let decided = roll::decide(act, member, event)?;
+        *member = decided.after.clone();
+        // What has no effect on the roll is a change of the profile like any other.
+        if decided.changes() {
+            all.push(decided);
+        }
+    }
+    // The address before is that of the first step.
+    if let Some(first) = all.first_mut() {
+        first.before.mail.clone_from(&before.mail);
+    }
+    Ok(all)
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Address,
+    Termination,
+    Active,
+    Invited,
+}
+
+fn address_event(act: &Act, before: &Member, member: &Member) -> Result<Option<Event>> {
+    let same = |a: &Option<String>, b: &Option<String>| a.as_deref().map(fold) == b.as_deref().map(fold);
+    if same(&before.mail, &member.mail) {
+        return Ok(None);
+    }
+    let knows = matches!(member.state, State::Invited | State::Claimed);
+    if member.mail.is_none() && knows && act.tenant.settings.emailless != Emailless::Codes {
+        return Err(scim::Error::value("email_required: this is the only address of a member who is invited or claimed").into());
+    }
+    Ok(Some(Event::EmailChange { has_email: member.mail.is_some(), had_email: before.mail.is_some() }))
+}
+
+fn termination_event(act: &Act, before: &Member, member: &mut Member, moved: bool) -> Option<Event> {
+    let held = member.hold(Source::Scim, Reason::Terminated).is_some();
+    if member.terminates_at.is_some_and(|t| t <= act.now) {
+        member.terminates_at = None;
+        let over = Hold { source: Source::Scim, reason: Reason::Terminated, since: act.now };
+        return (!held).then_some(Event::Deactivate(over));
+    }
+    if before.terminates_at == member.terminates_at && !(held && moved) {
+        return None;
+    }
+    let release = Release::One(Source::Scim, Reason::Terminated);
+    let remaining = member.holds.iter().find(|h| !release.covers(h)).copied();
+    Some(Event::TerminationMoved { source: Source::Scim, held, remaining })
+}
+
+fn active_event(act: &Act, member: &Member, active: Option<bool>) -> Option<Event> {
+    let own = member.hold(Source::Scim, Reason::Inactive).is_some();
+    match active? {
+        false if own => None,
+        false => Some(Event::Deactivate(Hold { source: Source::Scim, reason: Reason::Inactive, since: act.now })),
+        true if member.is_active() => None,
+        true => {
+            let release = Release::One(Source::Scim, Reason::Inactive);
+            let remaining = member.holds.iter().find(|h| !release.covers(h)).copied();
+            Some(Event::Reactivate { release, remaining })
+        }
+    }
+}
+
+fn invited_event(act: &Act, member: &Member, invited: Option<bool>) -> Result<Option<Event>> {
+    let is = member.state.stage().is_some_and(|s| s != Stage::Uninvited);
+    match invited {
+        Some(true) if !is => {
+            if member.mail.as_deref().is_some_and(|a| !act.tenant.settings.trusts(a)) {
+                return Err(scim::Error::value("domain_not_eligible: the domain of the address is not verified").into());
+            }
+            Ok(Some(Event::Invite { has_email: member.mail.is_some() }))
+        }
+        Some(false) if is => Ok(Some(Event::RevokeInvite)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// Where the tenant demands verified domains, only the owner of a claimed profile may change what identifies it.
+fn check_personal_data(act: &Act, member: &Member, old: &Doc, new: &Doc) -> Result<()> {
+    let settings = &act.tenant.settings;
+    let owned = member.state.stage() == Some(Stage::Claimed) && settings.domains == DomainRule::Verified;
+    if !owned || member.mail.as_deref().is_some_and(|a| settings.trusts(a)) {
+        return Ok(());
+    }
+    let changed = ["userName", "emails", "name", "displayName", "phoneNumbers"].into_iter().find(|key| old.get(*key) != new.get(*key));
+    match changed {
+        Some(key) => {
+            let why = format!("domain_not_verified: {key} of a claimed account can be changed only when its domain is verified");
+            Err(scim::Error::status(403, why).into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn store_change(conn: &mut Conn, ctx: &Ctx, present: &Saved, record: &Record, member: &Member) -> Result<Saved> {
+    let (tenant, row) = (ctx.tenant_id(), &present.row);
+    if !rows::save(conn, tenant, row, Some(record), member, ctx.now).map_err(taken)? {
+        return Err(Error::Busy("the resource was changed at the same time".to_owned()));
+    }
+    let before = mapping::emails(&mapping::parsed(row));
+    let gone: Vec<String> = before.iter().filter(|e| !record.emails.contains(e)).cloned().collect();
+    let fresh: Vec<String> = record.emails.iter().filter(|e| !before.contains(e)).cloned().collect();
+    emails::remove(conn, tenant, &row.id, &gone)?;
+    emails::add(conn, tenant, &row.id, &fresh)?;
+    if record.label != row.label {
+        resources::touch_groups_of(conn, tenant, &row.id, ctx.now)?;
+    }
+    let saved = Row { created_at: row.created_at, version: row.version + 1, ..row_of(record, member, ctx.now) };
+    let mut extras = present.extras.clone();
+    if record.manager != row.manager {
+        extras.manager = manager_of(conn, ctx, &saved)?;
+    }
+    Ok(Saved { row: saved, extras, changed: true, created: false })
+}
+
+fn taken(e: store::Error) -> Error {
+    match e {
+        store::Error::Duplicate(Field::UniqueKey) => Error::Scim(scim::Error::taken("userName")),
+        other => other.into(),
+    }
+}
+
+// -- leaving -------------------------------------------------------------------------
+
+/// A SCIM DELETE: no client sees the user any more; the quarantine begins, or goes on.
+pub(super) fn depart(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<()> {
+    let act = ctx.act();
+    let member = members::member(row)?;
+    roll::guard_last_admin(conn, &act, member)?;
+    let decided = roll::decide(&act, member, Event::ScimDelete).map_err(|_| Refused::NotFound)?;
+    roll::carry_out(conn, &act, &decided, Some(row), &Note::default())?;
+    roll::save(conn, &act, row, None, &decided.after).map(drop)
+}
