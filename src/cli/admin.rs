@@ -4,7 +4,7 @@ use super::args::{TenantCommand, TokenCommand};
 use super::{Outcome, say};
 use crate::app::clock;
 use crate::config::Config;
-use crate::domain::{Scopes, Settings, Tenant, Token, TokenKind};
+use crate::domain::{Scopes, Settings, State, Tenant, Token, TokenKind};
 use crate::scim::dialect::Quirks;
 use crate::scim::value::write_time;
 use crate::service::tenants::{self, Refused, Shown};
@@ -89,7 +89,7 @@ fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
     if as_json {
         let seen = shown.evidence.iter().map(|(p, s, at)| json!({"provider": p, "signal": s, "lastSeen": write_time(*at)}));
         let more = json!({
-            "users": shown.users, "groups": shown.groups, "liveTokens": shown.live_tokens,
+            "users": shown.users, "members": states(&shown.roll), "groups": shown.groups, "liveTokens": shown.live_tokens,
             "seen": seen.collect::<Vec<_>>(), "tolerances": quirks
         });
         let (Value::Object(mut out), Value::Object(more)) = (tenant_json(t), more) else { return Ok(()) };
@@ -104,9 +104,22 @@ fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
     say(&format!("unique group names  {}", t.unique_group_names))?;
     say(&format!("created             {}", write_time(t.created_at)))?;
     say(&format!("users               {}", shown.users))?;
+    for (state, n) in states(&shown.roll).as_object().into_iter().flatten() {
+        say(&format!("  {state:<18}{n}"))?;
+    }
     say(&format!("groups              {}", shown.groups))?;
     say(&format!("live tokens         {}", shown.live_tokens))?;
     say(&format!("tolerances          {}", quirks.join(" ")))
+}
+
+/// How many members are in each state, by its word.
+fn states(roll: &[(State, i64)]) -> Value {
+    let mut out = serde_json::Map::new();
+    for (state, n) in roll {
+        let sum = out.get(state.as_str()).and_then(Value::as_i64).unwrap_or(0) + n;
+        out.insert(state.as_str().to_owned(), Value::from(sum));
+    }
+    Value::Object(out)
 }
 
 pub fn token(config: &Config, command: &TokenCommand) -> Outcome {

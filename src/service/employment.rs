@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::scim::dialect::{Quirk, Reading};
 use crate::scim::value::fold;
 use crate::scim::{self, EMPLOYEE_URN, ENTERPRISE_URN};
-use crate::store::{Conn, Kind, Row, locations, resources, roll};
+use crate::store::{Conn, Row, locations, roll};
 use chrono::{NaiveDate, NaiveTime, TimeZone};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -268,15 +268,6 @@ pub(super) fn closes_cycle(conn: &mut Conn, act: &Act, id: &str, manager: Option
         }
     }
     Ok(true)
-}
-
-/// The address of a manager, as it is shown: the present one of whoever the manager is.
-///
-/// # Errors
-/// When the database fails.
-pub fn manager_mail(conn: &mut Conn, act: &Act, id: &str) -> Result<Option<String>> {
-    let row = resources::find(conn, act.tenant.id, Kind::User, id)?;
-    Ok(row.and_then(|r| r.member).and_then(|m| m.mail))
 }
 
 #[cfg(test)]

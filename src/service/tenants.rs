@@ -1,7 +1,7 @@
 //! Tenants: made, listed and shown by the operator.
 
 use crate::domain::tenant::check_name;
-use crate::domain::{Idp, Settings, Tenant};
+use crate::domain::{Idp, Settings, State, Tenant};
 use crate::store::error::Field;
 use crate::store::{self, Conn, Kind, counts, notes, tenants};
 use serde_json::Value;
@@ -55,6 +55,8 @@ pub fn list(conn: &mut Conn) -> Result<Vec<Tenant>, Refused> {
 pub struct Shown {
     pub tenant: Tenant,
     pub users: i64,
+    /// How many members are in each state; in quarantine twice, for those that identity providers still see and the others.
+    pub roll: Vec<(State, i64)>,
     pub groups: i64,
     pub live_tokens: usize,
     /// Which providers its requests have shown: provider, signal, when last.
@@ -70,6 +72,7 @@ pub fn show(conn: &mut Conn, name: &str, now: i64) -> Result<Shown, Refused> {
     let tokens = store::tokens::list(conn, tenant.id)?;
     Ok(Shown {
         users: counts::total(conn, tenant.id, &[Kind::User])?,
+        roll: store::roll::tally(conn, tenant.id)?,
         groups: counts::total(conn, tenant.id, &[Kind::Group])?,
         live_tokens: tokens.iter().filter(|t| t.is_live(now)).count(),
         evidence: notes::evidence(conn, tenant.id)?,

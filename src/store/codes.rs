@@ -148,19 +148,6 @@ pub fn set_password(conn: &mut Conn, tenant: TenantId, person: &str, hash: &str,
     Ok(())
 }
 
-/// The hash of a member's password.
-///
-/// # Errors
-/// When the database fails.
-pub fn password(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Option<String>, Error> {
-    let rows: Vec<String> = Sql::new("SELECT hash FROM credentials WHERE tenant_id = ")
-        .big(tenant.0)
-        .sql(" AND person = ")
-        .text(person)
-        .load::<Text, _>(conn)?;
-    Ok(rows.into_iter().next())
-}
-
 /// Removes a member's password.
 ///
 /// # Errors

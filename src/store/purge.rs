@@ -106,22 +106,6 @@ pub fn suppress(conn: &mut Conn, tenant: TenantId, hash: &str, reason: &str, now
     Ok(())
 }
 
-/// Whether somebody with one of these keyed hashes was anonymised.
-///
-/// # Errors
-/// When the database fails.
-pub fn is_suppressed(conn: &mut Conn, tenant: TenantId, hashes: &[String], now: i64) -> Result<bool, Error> {
-    let rows: Vec<String> = Sql::new("SELECT hash FROM suppressions WHERE tenant_id = ")
-        .big(tenant.0)
-        .sql(" AND expires_at > ")
-        .big(now)
-        .sql(" AND hash IN (")
-        .texts(hashes)
-        .sql(")")
-        .load::<Text, _>(conn)?;
-    Ok(!rows.is_empty())
-}
-
 /// Removes suppressions that have expired.
 ///
 /// # Errors

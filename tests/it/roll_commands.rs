@@ -37,6 +37,8 @@ fn a_day_at_the_desk() {
     assert!(place.run(&["member", "jobs", "acme"]).contains("1 of 1 invited"));
     assert!(place.refused(&["member", "invite", "acme", "--filter", "title = x", "--yes"]).contains("operator"));
 
+    assert_eq!(place.json(&["tenant", "show", "acme", "--json"])["members"], json!({"invited": 2}));
+    assert!(place.run(&["tenant", "show", "acme"]).contains("  invited           2"));
     assert!(place.run(&["member", "revoke", "acme", id(&sam)]).contains("no longer invited"));
     assert_eq!(place.json(&["member", "show", "acme", id(&sam), "--json"])["state"], "uninvited");
     assert!(place.refused(&["member", "sso", "acme", "sam@example.com"]).contains("not let in"));
