@@ -82,12 +82,7 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
     let facets = employment::settle(conn, &act, &member.id, None, &mut doc, &mut reading)?;
     facets.put_into(&mut member);
     let how = provided(&act, &mut member, &doc);
-    if member.mail.is_none() && act.tenant.settings.emailless == Emailless::Refuse {
-        return Err(Error::Roll(Refused::NoEmail));
-    }
-    if how.inactive.is_none() && how.by_code {
-        check_code_person(conn, &act, &member, &doc)?;
-    }
+    check_address(conn, &act, &member, &doc, &how)?;
     let decided = roll::decide(&act, &member, Event::Provision(how))?;
     show_active(&mut doc, &decided.after);
     let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
@@ -132,6 +127,24 @@ fn provided(act: &Act, member: &mut Member, doc: &Doc) -> Provision {
         source: Source::Scim,
         foreign_hold: None,
     }
+}
+
+/// Whether the tenant takes somebody with this address, or without one.
+fn check_address(conn: &mut Conn, act: &Act, member: &Member, doc: &Doc, how: &Provision) -> Result<()> {
+    match &member.mail {
+        None if act.tenant.settings.emailless == Emailless::Refuse => Err(Error::Roll(Refused::NoEmail)),
+        None if how.inactive.is_none() && how.by_code => check_code_person(conn, act, member, doc),
+        Some(address) if how.invite && how.inactive.is_none() => check_trusted(act, address),
+        None | Some(_) => Ok(()),
+    }
+}
+
+/// Nobody is invited in a domain that is not verified, where the tenant demands it.
+fn check_trusted(act: &Act, address: &str) -> Result<()> {
+    if act.tenant.settings.trusts(address) {
+        return Ok(());
+    }
+    Err(scim::Error::value("domain_not_eligible: the domain of the address is not verified").into())
 }
 
 /// People who get a code must be known by name and number, and sign in with a password.
@@ -411,8 +424,8 @@ fn invited_event(act: &Act, member: &Member, invited: Option<bool>) -> Result<Op
     let is = member.state.stage().is_some_and(|s| s != Stage::Uninvited);
     match invited {
         Some(true) if !is => {
-            if member.mail.as_deref().is_some_and(|a| !act.tenant.settings.trusts(a)) {
-                return Err(scim::Error::value("domain_not_eligible: the domain of the address is not verified").into());
+            if let Some(address) = &member.mail {
+                check_trusted(act, address)?;
             }
             Ok(Some(Event::Invite { has_email: member.mail.is_some() }))
         }

@@ -396,6 +396,12 @@ on_stage! {
         assert!(why.contains("domain_not_verified"), "{why}");
         let sso = json!({"schemas": [USER], "userName": "lee@example.com", OWN: {"authMethod": "sso"}});
         acme.post("/Users", &sso).expect_error(400, "invalidValue");
+        // auto_invite does not reach there, and whoever asks for it is told.
+        let kim = acme.post("/Users", &json!({"schemas": [USER], "userName": "kim@example.com"})).expect(201);
+        assert_eq!(roll(&kim)["state"], "uninvited");
+        let invited = json!({"schemas": [USER], "userName": "lou@example.com", OWN: {"invited": true}});
+        assert!(acme.post("/Users", &invited).expect_error(400, "invalidValue").contains("domain_not_eligible"));
+        assert!(stage.admin(&acme.tenant, |c, act| members::invite(c, act, "kim@example.com")).is_err());
         stage.set(&acme.tenant, |s| s.verified_domains = vec!["example.com".into()]);
         acme.patch(&user_path(&user), &name).expect(200);
         acme.post("/Users", &sso).expect(201);
