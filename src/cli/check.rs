@@ -1,7 +1,9 @@
 //! `rollbook check`: what is wrong, and how to mend it.
 
 use super::{Outcome, say};
+use crate::app::open_vault;
 use crate::config::Config;
+use crate::jobs::post;
 use crate::service::tenants;
 use crate::store::backend::{self, Database};
 use std::path::Path;
@@ -30,6 +32,17 @@ pub fn run(config: Result<Config, String>) -> Outcome {
         tenants::list(&mut conn).map_err(|e| e.to_string()),
         "the tables differ from what this version expects; restore a backup",
     )?;
+    let vault = open_vault(&mut conn, &config).map_err(|e| e.to_string());
+    step("master key", vault, "set master_key to the value that the database was first used with")?;
+    if config.master_key.is_none() {
+        say("note: master_key is not set, so that a copy of the database opens links and codes; set it before the first tenant")?;
+    }
+    match post::check(&config) {
+        Some(route) => step("mail", route, "correct mail.url or mail.ca_file")?,
+        None => {
+            say(&format!("note: mail.url is not set; mails are written into the folder \"{}\" and sent to nobody", config.mail.folder))?;
+        }
+    }
     if tenants.is_empty() {
         say("note: there is no tenant yet; `rollbook tenant create NAME` makes one")?;
     }

@@ -3,6 +3,7 @@
 
 use super::beat::Beat;
 use crate::app::App;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::mail::{Failure, Letter, Mailer, Route};
 use crate::service::letters::{self, Post, Prepared};
@@ -21,12 +22,22 @@ const LEASE: i64 = 3 * MINUTE;
 /// A sentence for the operator.
 pub fn open(app: &App) -> std::result::Result<Mailer, String> {
     let config = &app.config.mail;
-    let Some(url) = &config.url else {
+    let Some(route) = smtp(&app.config) else {
         log::warn!("mail.url is not set: mails are written as .eml files into the folder \"{}\" and sent to nobody", config.folder);
         return Mailer::open(&Route::Folder(PathBuf::from(&config.folder)));
     };
-    let route = Route::Smtp { url: url.clone(), ca_file: config.ca_file.as_ref().map(PathBuf::from) };
     Mailer::open(&route)
+}
+
+fn smtp(config: &Config) -> Option<Route> {
+    let ca_file = config.mail.ca_file.as_ref().map(PathBuf::from);
+    config.mail.url.as_ref().map(|url| Route::Smtp { url: url.clone(), ca_file })
+}
+
+/// What is wrong with the mail server's URL, if there is one. The server is not asked.
+#[must_use]
+pub fn check(config: &Config) -> Option<std::result::Result<(), String>> {
+    smtp(config).map(|route| Mailer::open(&route).map(drop))
 }
 
 /// Starts the thread. It finishes the letter it is at when the value is dropped.

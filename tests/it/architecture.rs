@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str], &[&str]); 12] = [
     ("store", &["store", "domain", "scim"], &["diesel", "diesel_migrations"]),
     ("service", &["service", "domain", "mail", "scim", "store", "error"], &[]),
     ("mail", &["mail", "domain"], &["lettre", "askama"]),
-    ("jobs", &["jobs", "app", "service", "domain", "mail", "store", "error"], &[]),
+    ("jobs", &["jobs", "app", "config", "service", "domain", "mail", "store", "error"], &[]),
     ("http", &["http", "service", "scim", "domain", "app", "error"], &["actix_web"]),
     ("error", &["domain", "scim", "store"], &[]),
     ("config", &["domain", "service", "store"], &[]),

@@ -174,5 +174,10 @@ fn another_master_key_is_refused() {
         assert!(refused.contains("master_key"), "{refused}");
     }
     assert!(place.refused(&["member", "list", "acme"]).contains("master_key"));
+    assert!(crate::program::failed(&with(&second, &["check"])).contains("first used with"));
+    let mail =
+        place.command(&["check"]).env("ROLLBOOK_MASTER_KEY", &first).env("ROLLBOOK_MAIL_URL", "smtp://u:hunter2@x:1?tls=none").output();
+    let refused = crate::program::failed(&mail.unwrap());
+    assert!(refused.contains("mail") && !refused.contains("hunter2"), "{refused}");
     assert!(crate::program::failed(&with("short", &["tenant", "list"])).contains("32 characters"));
 }

@@ -26,7 +26,7 @@ ALTER TABLE resources ADD COLUMN mail TEXT COLLATE "C";
 -- Users that were there before the roll: known to nobody but their identity provider.
 UPDATE resources SET person = id, state = 1, invited = FALSE, ever_claimed = FALSE, generation = 0, admin = FALSE WHERE kind = 1;
 UPDATE resources SET state = 4, prior = 1, quarantined_at = modified_at,
-  purge_at = (extract(epoch FROM now())::bigint + 604800) * 1000000,
+  purge_at = (floor(extract(epoch FROM now()))::bigint + 604800) * 1000000,
   holds = '[{"source":"scim","reason":"inactive","since":' || modified_at || '}]'
 WHERE kind = 1 AND doc::jsonb ->> 'active' = 'false';
 
