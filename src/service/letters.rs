@@ -12,7 +12,7 @@ use crate::domain::{Actor, Member, Tenant, new_id};
 use crate::error::Result;
 use crate::mail::{self, Address, Content};
 use crate::store::outbox::{self, Entry};
-use crate::store::{Conn, Row, invitations, roll, tenants};
+use crate::store::{Conn, Row, due, invitations, roll, tenants};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -252,7 +252,7 @@ fn to_admin(conn: &mut Conn, post: &Post, act: &Act, entry: &Entry, kind: Kind, 
             Content::Recovered { name: row.label.clone(), id: row.id.clone(), tenant }
         }
         Kind::Digest | Kind::Member(_) => {
-            let rows = roll::ending(conn, act.tenant.id, act.now + AHEAD, MOST_NAMED)?;
+            let rows = due::ending(conn, act.tenant.id, act.now + AHEAD, MOST_NAMED)?;
             let people: Vec<_> = rows
                 .iter()
                 .filter_map(|r| Some((r.label.clone(), r.id.clone(), r.member.as_ref().filter(|m| m.legal_hold.is_none())?.purge_at?)))

@@ -263,6 +263,10 @@ pub fn happen(conn: &mut Conn, act: &Act, row: &Row, event: Event, note: &Note) 
     } else {
         None
     };
+    if record.is_none() && decided.after == decided.before {
+        // A link has ended, a letter is on its way: nothing that the member's own row tells.
+        return Ok(row.clone());
+    }
     save(conn, act, row, record.as_ref(), &decided.after)
 }
 

@@ -11,8 +11,8 @@ use crate::domain::lifecycle::{End, Event};
 use crate::domain::settings::DAY;
 use crate::domain::{Actor, Hold, Member, Reason, Source, State, TenantId, new_id};
 use crate::error::{Error, Result};
+use crate::store::due::Due;
 use crate::store::purge::Freeze;
-use crate::store::roll::Due;
 use crate::store::{self, Conn, Kind, Row, codes, counts, invitations, tenants};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl Clockwork {
     /// # Errors
     /// When the database fails.
     pub fn terminate(&self, conn: &mut Conn) -> Result<usize> {
-        let due = store::roll::due(conn, Due::Termination, self.now, AT_ONCE)?;
+        let due = store::due::due(conn, Due::Termination, self.now, AT_ONCE)?;
         for (tenant, person) in &due {
             let Some((act, mut row)) = self.member(conn, *tenant, person, "termination date")? else { continue };
             let Some(member) = row.member.as_deref_mut() else { continue };
@@ -126,7 +126,7 @@ impl Clockwork {
     /// # Errors
     /// When the database fails.
     pub fn bind_managers(&self, conn: &mut Conn) -> Result<usize> {
-        let found = store::roll::resolvable(conn, AT_ONCE)?;
+        let found = store::due::resolvable(conn, AT_ONCE)?;
         let mut bound = 0;
         for (tenant, person, _) in &found {
             let Some((act, row)) = self.member(conn, *tenant, person, "manager look-up")? else { continue };
@@ -152,7 +152,7 @@ impl Clockwork {
     /// # Errors
     /// When the database fails.
     pub fn sweep(&self, conn: &mut Conn) -> Result<bool> {
-        let Some((tenant, person)) = store::roll::due(conn, Due::Purge, self.now, 1)?.pop() else { return Ok(false) };
+        let Some((tenant, person)) = store::due::due(conn, Due::Purge, self.now, 1)?.pop() else { return Ok(false) };
         let Some(act) = self.act(conn, tenant, "sweep")? else { return Ok(false) };
         let step = purge::next_step(conn, &act, &person)?;
         if step == Some(Step::PurgeCopies) {
@@ -166,12 +166,11 @@ impl Clockwork {
     /// # Errors
     /// When the database fails.
     pub fn announce(&self, conn: &mut Conn) -> Result<usize> {
-        let due = store::roll::to_announce(conn, self.now + AHEAD, AT_ONCE)?;
+        let due = store::due::to_announce(conn, self.now + AHEAD, AT_ONCE)?;
         let mut acts: HashMap<TenantId, Option<Act>> = HashMap::new();
         for (tenant, person) in &due {
             let Some((act, row)) = self.member(conn, *tenant, person, "digest")? else { continue };
-            let member = Member { warned_at: Some(self.now), ..members::member(&row)?.clone() };
-            store::roll::save(conn, *tenant, &row, None, &member, row.modified_at)?;
+            store::due::announced(conn, *tenant, &row.id, self.now)?;
             let told = members::announces(act.tenant.settings.quarantine_days);
             acts.entry(*tenant).or_insert_with(|| told.then_some(act));
         }
@@ -187,7 +186,7 @@ impl Clockwork {
     /// When the database fails.
     pub fn unusual(&self, conn: &mut Conn) -> Result<Vec<Unusual>> {
         let mut found = Vec::new();
-        for (tenant, gone, hidden, first) in store::roll::quarantined_since(conn, self.now - WINDOW)? {
+        for (tenant, gone, hidden, first) in store::due::quarantined_since(conn, self.now - WINDOW)? {
             let base = counts::total(conn, tenant, &[Kind::User])? + hidden;
             if is_unusual(gone, base) {
                 found.push(Unusual { tenant, gone, base, first });

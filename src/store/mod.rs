@@ -8,6 +8,7 @@ pub mod backend;
 pub mod bulk;
 pub mod codes;
 pub mod counts;
+pub mod due;
 pub mod emails;
 pub mod error;
 pub mod filter;

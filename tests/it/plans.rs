@@ -12,7 +12,7 @@ use rollbook::scim::{ResourceType, filter};
 use rollbook::service::tenants;
 use rollbook::store::list::{self, Part, Query, Window};
 use rollbook::store::sql::Sql;
-use rollbook::store::{Conn, Dialect, Kind, backend, counts, emails, members, resources};
+use rollbook::store::{Conn, Dialect, Kind, backend, counts, due, emails, members, resources};
 use serde_json::json;
 
 /// How many users a tenant of these tests has; as many groups, and as many members in group 1.
@@ -312,4 +312,23 @@ fn statistics_follow_growth() {
     }
     assert!(!backend::analyze_if_grown(&mut conn).unwrap(), "nothing has grown since");
     assert!(!backend::analyze_if_grown(&mut Server::start(Db::Sqlite).connect()).unwrap());
+}
+
+/// What the clock asks for twice a second is found by an index, however many members there are.
+#[test]
+fn the_clock_reads_no_tenant() {
+    for db in [Db::Sqlite, Db::Postgres] {
+        let server = Server::start(db);
+        let (mut conn, _) = fill(&server);
+        let sql = due::quarantined(0);
+        let lines: Vec<String> = if db == Db::Sqlite {
+            let rows: Vec<(i64, i64, i64, String)> =
+                Sql::new("EXPLAIN QUERY PLAN ").and(sql).load::<(BigInt, BigInt, BigInt, Text), _>(&mut conn).unwrap();
+            rows.into_iter().map(|r| r.3).collect()
+        } else {
+            conn.batch_execute("ANALYZE").unwrap();
+            Sql::new("EXPLAIN ").and(sql).load::<Text, String>(&mut conn).unwrap()
+        };
+        assert!(lines.iter().any(|l| l.contains("resources_quarantined")), "{db:?}: {lines:#?}");
+    }
 }

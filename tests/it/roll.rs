@@ -116,9 +116,12 @@ on_stage! {
         assert_eq!(first.len(), 2);
         let of = |mails: &[crate::stage::Mail], who: &str| mails.iter().find(|m| m.to.contains(who)).unwrap().link();
         let (sam, lee) = (of(&first, "sam@"), of(&first, "lee@"));
+        let version = || acme.get("/Users").expect(200)["Resources"][0]["meta"]["version"].clone();
+        let before = version();
         stage.pass(3 * DAY - HOUR);
         assert!(stage.mails().is_empty());
         stage.pass(2 * HOUR);
+        assert_eq!(version(), before, "a reminder changes nothing that a client sees");
         let second = stage.take_mails();
         assert_eq!((second.len(), of(&second, "sam@"), of(&second, "lee@")), (2, sam.clone(), lee));
         stage.pass(DAY);
