@@ -136,44 +136,47 @@ pub fn lock(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str) -> Result<O
 /// # Errors
 /// [`Error::Duplicate`] when its unique key is taken.
 pub fn insert(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str, record: &Record, now: i64) -> Result<(), Error> {
-    let fdoc = json_cast(conn);
-    Sql::new(
-        "INSERT INTO resources (tenant_id, kind, id, version, created_at, modified_at, member_count, \
-         unique_key, display_key, external_id, manager, label, label_derived, doc, fdoc) VALUES (",
-    )
-    .big(tenant.0)
-    .sql(", ")
-    .small(kind.code())
-    .sql(", ")
-    .text(id)
-    .sql(", 1, ")
-    .big(now)
-    .sql(", ")
-    .big(now)
-    .sql(", 0, ")
-    .maybe_text(record.unique_key.as_deref())
-    .sql(", ")
-    .maybe_text(record.display_key.as_deref())
-    .sql(", ")
-    .maybe_text(record.external_id.as_deref())
-    .sql(", ")
-    .maybe_text(record.manager.as_deref())
-    .sql(", ")
-    .text(record.label.as_str())
-    .sql(", ")
-    .bool(record.label_derived)
-    .sql(", ")
-    .text(record.doc.as_str())
-    .sql(", ")
-    .text(record.fdoc.as_str())
-    .sql(fdoc)
-    .sql(")")
-    .run(conn)?;
+    let head = Sql::new("INSERT INTO resources (").sql(INSERTED).sql(") VALUES (");
+    inserted(conn, head, tenant, kind.code(), id, record, now).sql(")").run(conn)?;
     Ok(())
 }
 
+/// The columns that a new row of any kind has.
+pub(super) const INSERTED: &str = "tenant_id, kind, id, version, created_at, modified_at, member_count, unique_key, display_key, \
+     external_id, manager, label, label_derived, doc, fdoc";
+
+/// Their values.
+pub(super) fn inserted<'a>(conn: &Conn, head: Sql<'a>, tenant: TenantId, kind: i16, id: &'a str, record: &'a Record, now: i64) -> Sql<'a> {
+    head.big(tenant.0)
+        .sql(", ")
+        .small(kind)
+        .sql(", ")
+        .text(id)
+        .sql(", 1, ")
+        .big(now)
+        .sql(", ")
+        .big(now)
+        .sql(", 0, ")
+        .maybe_text(record.unique_key.as_deref())
+        .sql(", ")
+        .maybe_text(record.display_key.as_deref())
+        .sql(", ")
+        .maybe_text(record.external_id.as_deref())
+        .sql(", ")
+        .maybe_text(record.manager.as_deref())
+        .sql(", ")
+        .text(record.label.as_str())
+        .sql(", ")
+        .bool(record.label_derived)
+        .sql(", ")
+        .text(record.doc.as_str())
+        .sql(", ")
+        .text(record.fdoc.as_str())
+        .sql(json_cast(conn))
+}
+
 /// Text binds need a cast before PostgreSQL takes them for JSON.
-pub(super) fn json_cast(conn: &Conn) -> &'static str {
+fn json_cast(conn: &Conn) -> &'static str {
     match conn.dialect() {
         Dialect::Postgres => "::text::jsonb",
         Dialect::Sqlite => "",

@@ -2,7 +2,7 @@
 
 use crate::clients::{USER, group_path, id, user_path};
 use crate::mail::{Receiver, header};
-use crate::stage::{DAY, HOUR, SECOND, roll, submit};
+use crate::stage::{DAY, HOUR, SECOND, active, roll, sam, submit};
 use rollbook::domain::State;
 use rollbook::domain::lifecycle::Letter;
 use rollbook::jobs::post;
@@ -11,15 +11,6 @@ use rollbook::service::members;
 use serde_json::{Value, json};
 
 const LETTERS: [Letter; 4] = [Letter::Invitation, Letter::Reminder, Letter::AddressChanged, Letter::GroupChanged];
-
-fn sam() -> Value {
-    json!({"schemas": [USER], "userName": "sam@example.com", "displayName": "Sam Example",
-           "emails": [{"value": "sam@example.com", "type": "work"}]})
-}
-
-fn active(value: bool) -> Value {
-    json!([{"op": "replace", "path": "active", "value": value}])
-}
 
 on_stage! {
     /// R-UNI-1, invariant 2: no letter of any kind is put into the outbox for whoever must not hear anything.

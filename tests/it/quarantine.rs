@@ -1,7 +1,7 @@
 //! Deactivated, deleted, terminated: quarantine, the ways back, and the end of it.
 
 use crate::clients::{USER, group_path, id, user_path};
-use crate::stage::{DAY, HOUR, SECOND, roll, submit};
+use crate::stage::{DAY, HOUR, SECOND, active, roll, sam, submit};
 use rollbook::domain::lifecycle::{Event, Release};
 use rollbook::domain::settings::DeleteRule;
 use rollbook::domain::{Hold, Reason, Source, State};
@@ -12,15 +12,6 @@ use serde_json::{Value, json};
 
 const OWN: &str = "urn:ietf:params:scim:schemas:extension:rollbook:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-
-fn sam() -> Value {
-    json!({"schemas": [USER], "userName": "sam@example.com", "externalId": "ext-1", "displayName": "Sam Example",
-           "emails": [{"value": "sam@example.com", "primary": true, "type": "work"}]})
-}
-
-fn active(value: bool) -> Value {
-    json!([{"op": "replace", "path": "active", "value": value}])
-}
 
 on_stage! {
     /// Scenario 6; R-DEP-9: Okta's deactivation and re-assignment.

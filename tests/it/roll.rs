@@ -1,7 +1,7 @@
 //! The membership roll: uninvited, invited, claimed; what people at the desk and identity providers do to it.
 
 use crate::clients::{GROUP, USER, group_path, id, user_path};
-use crate::stage::{DAY, HOUR, SECOND, Stage, roll, send_form, submit};
+use crate::stage::{DAY, HOUR, SECOND, Stage, active, roll, sam, send_form, submit};
 use rollbook::domain::settings::{DomainRule, Emailless, PasswordRule};
 use rollbook::service::bulk::{self, Whom};
 use rollbook::service::{claims, codes, locations, members};
@@ -10,15 +10,6 @@ use serde_json::{Value, json};
 
 const OWN: &str = "urn:ietf:params:scim:schemas:extension:rollbook:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-
-fn sam() -> Value {
-    json!({"schemas": [USER], "userName": "sam@example.com", "externalId": "ext-1", "displayName": "Sam Example",
-           "emails": [{"value": "sam@example.com", "primary": true, "type": "work"}]})
-}
-
-fn active(value: bool) -> Value {
-    json!([{"op": "replace", "path": "active", "value": value}])
-}
 
 on_stage! {
     /// Scenario 1; R-UNI-1, R-UNI-4: provisioned without a word, in a group, invited, claimed, still in the group.

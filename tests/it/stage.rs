@@ -1,6 +1,6 @@
 //! A server with a clock that the test sets, for tests of the roll: time passes, mails arrive, pages are opened.
 
-use crate::clients::{Client, Reply};
+use crate::clients::{Client, Reply, USER};
 use crate::harness::{Db, Server};
 use rollbook::domain::{Actor, Settings};
 use rollbook::error::Result;
@@ -9,7 +9,7 @@ use rollbook::mail::{Mailer, Route};
 use rollbook::service::audit::{self, Line};
 use rollbook::service::{Act, members, tenants};
 use rollbook::store::{Conn, Row, backend, tenants as kept};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -223,6 +223,17 @@ pub fn send_form(visitor: &Client, url: &str, page: &Reply, fields: &[(&str, &st
     }
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie.as_str())];
     visitor.send("POST", url, &headers, Some(&form.finish()))
+}
+
+/// Somebody to push.
+pub fn sam() -> Value {
+    json!({"schemas": [USER], "userName": "sam@example.com", "externalId": "ext-1", "displayName": "Sam Example",
+           "emails": [{"value": "sam@example.com", "primary": true, "type": "work"}]})
+}
+
+/// A PATCH that switches somebody off or on.
+pub fn active(value: bool) -> Value {
+    json!([{"op": "replace", "path": "active", "value": value}])
 }
 
 /// What the roll says of a user.
