@@ -15,6 +15,7 @@ use crate::store::notes::Entry;
 use crate::store::writer::Writer;
 use crate::store::{self, Conn, keys};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub struct App {
     /// SQLite only.
     writer: Option<Writer>,
     later: Mutex<Later>,
+    /// Whether something was deleted that may still be in files of the database.
+    unscrubbed: AtomicBool,
 }
 
 /// What is written at leisure.
@@ -116,6 +119,7 @@ impl App {
             quick,
             writer,
             later: Mutex::default(),
+            unscrubbed: AtomicBool::new(false),
         };
         Ok((app, thread))
     }
@@ -242,12 +246,17 @@ impl App {
         Ok(())
     }
 
-    /// Gets what was deleted out of the database's files; see [`backend::scrub`].
+    /// Gets what was deleted out of the database's files, when there is something; see [`backend::scrub`]. What cannot be done
+    /// now is done with the next call.
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn scrub(&self) -> std::result::Result<(), store::Error> {
-        backend::scrub(&mut *self.pool.get()?)
+    pub fn scrub(&self, deleted: bool) -> std::result::Result<(), store::Error> {
+        if self.unscrubbed.fetch_or(deleted, Ordering::AcqRel) || deleted {
+            let done = backend::scrub(&mut *self.pool.get()?)?;
+            self.unscrubbed.store(!done, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Who a token belongs to.

@@ -38,9 +38,8 @@ pub fn run_due(app: &App, stopping: &dyn Fn() -> bool) {
     }
     // In this order, and only together: who is frozen must not be swept.
     match freeze(app).and_then(|()| repeat(app, |clock, conn| clock.sweep(conn).map(usize::from), stopping)) {
-        Ok(0) => {}
-        Ok(_) => {
-            if let Err(e) = app.scrub() {
+        Ok(swept) => {
+            if let Err(e) = app.scrub(swept > 0) {
                 log::warn!("what the sweep removed may still be in files of the database: {e}");
             }
         }

@@ -5,6 +5,7 @@ use super::sql::Sql;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::migration::MigrationSource;
 use diesel::r2d2::{self, ManageConnection, Pool, PooledConnection, R2D2Connection};
+use diesel::sql_types::Integer;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::time::Duration;
@@ -180,13 +181,18 @@ pub fn commit(conn: &mut Conn) -> Result<(), Error> {
 }
 
 /// Gets what was deleted out of the files of the database, as far as the database can: SQLite's log is emptied (deleted text
-/// is overwritten when it is deleted), PostgreSQL's dead rows are given free.
+/// is overwritten when it is deleted), PostgreSQL's dead rows are given free. Whether it could be done; somebody who is
+/// reading may be in the way.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn scrub(conn: &mut Conn) -> Result<(), Error> {
+pub fn scrub(conn: &mut Conn) -> Result<bool, Error> {
     match conn.dialect() {
-        Dialect::Sqlite => conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?,
+        Dialect::Sqlite => {
+            let rows: Vec<(i32, i32, i32)> =
+                Sql::new("PRAGMA wal_checkpoint(TRUNCATE)").uncached().load::<(Integer, Integer, Integer), _>(conn)?;
+            Ok(rows.first().is_some_and(|(busy, ..)| *busy == 0))
+        }
         Dialect::Postgres => {
             let tables =
                 ["resources", "resource_emails", "outbox", "invitations", "access_codes", "credentials", "person_keys", "request_notes"];
@@ -194,9 +200,9 @@ pub fn scrub(conn: &mut Conn) -> Result<(), Error> {
             for table in tables {
                 conn.batch_execute(&format!("VACUUM {table}"))?;
             }
+            Ok(true)
         }
     }
-    Ok(())
 }
 
 /// Rolls back. A connection on which this fails is broken, and the pool throws it away.
