@@ -165,7 +165,7 @@ fn nothing_is_left_undone() {
 }
 
 /// Store functions without a tenant: file, function ("" for all of the file), reason.
-const WITHOUT_TENANT: [(&str, &str, &str); 42] = [
+const WITHOUT_TENANT: [(&str, &str, &str); 41] = [
     ("due", "quarantined", "looks for whoever is in quarantine, whosever they are"),
     ("backend", "", "connections, transactions and migrations"),
     ("keys", "", "the deployment's own secrets"),
@@ -198,7 +198,6 @@ const WITHOUT_TENANT: [(&str, &str, &str); 42] = [
     ("resources", "of", "a kind for a number"),
     ("resources", "select", "begins a statement; whoever ends it names the tenant"),
     ("resources", "one", "runs a statement that names the tenant"),
-    ("resources", "json_cast", "a word of SQL"),
     ("resources", "touch", "begins a statement that as_expected ends with the tenant"),
     ("resources", "set_record", "goes on with a statement that as_expected ends with the tenant"),
     ("roll", "member", "reads a member out of a row"),
