@@ -1,11 +1,11 @@
-//! A thread that looks for something to do twice a second, until it is dropped.
+//! A thread that looks for something to do again and again, until it is dropped.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The pause between two looks, where nobody waits for what they find.
+pub const PAUSE: Duration = Duration::from_millis(500);
 
 /// The thread. Dropping it waits until it has ended.
 pub struct Beat {
@@ -15,16 +15,22 @@ pub struct Beat {
 }
 
 impl Beat {
-    /// Starts it. `work` is told how to find out whether it has to stop.
+    /// Starts it. `work` is told how to find out whether it has to stop; `last` is done at the end, by the same thread.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(name: &'static str, mut work: impl FnMut(&dyn Fn() -> bool) + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(
+        name: &'static str,
+        pause: Duration,
+        mut work: impl FnMut(&dyn Fn() -> bool) + Send + 'static,
+        last: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (stop, stopped): (Sender<()>, Receiver<()>) = channel();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 work(&|| stopped.try_recv() == Err(TryRecvError::Disconnected));
             }
+            last();
         })?;
         Ok(Self { name, stop: Some(stop), thread: Some(thread) })
     }

@@ -1,12 +1,11 @@
 //! What happens beside the requests: noticing revoked tokens, writing down uses and notes, pruning.
 
+use super::beat::Beat;
 use crate::app::App;
 use crate::domain::settings::DAY;
 use crate::error::Result;
 use crate::store::{Conn, notes, outbox, purge, tokens};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often the database is asked whether tokens have changed.
@@ -20,8 +19,7 @@ const PRUNE_AT_ONCE: i64 = 500;
 
 /// The thread. It does its last writes when this is dropped.
 pub struct Housekeeping {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Beat,
 }
 
 impl Housekeeping {
@@ -30,37 +28,27 @@ impl Housekeeping {
     /// # Errors
     /// When the system has no thread left.
     pub fn start(app: Arc<App>) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new().name("housekeeping".to_owned()).spawn(move || run(&app, &stopped))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let (working, mut beat) = (app.clone(), 0_u32);
+        let work = move |_: &dyn Fn() -> bool| {
+            beat = beat.wrapping_add(1);
+            run(&working, beat);
+        };
+        let thread = Beat::start("housekeeping", BEAT, work, move || report("notes", write_down(&app)))?;
+        Ok(Self { _thread: thread })
     }
 }
 
-impl Drop for Housekeeping {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the housekeeping thread panicked");
-        }
+fn run(app: &App, beat: u32) {
+    if let Err(e) = app.refresh_auth() {
+        log::warn!("the database cannot be asked whether tokens have changed: {e}");
     }
-}
-
-fn run(app: &App, stopped: &Receiver<()>) {
-    let mut beat: u32 = 0;
-    while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
-        beat = beat.wrapping_add(1);
-        if let Err(e) = app.refresh_auth() {
-            log::warn!("the database cannot be asked whether tokens have changed: {e}");
-        }
-        if beat.is_multiple_of(WRITE_EVERY) {
-            report("notes", write_down(app));
-            report("statistics", app.refresh_statistics().map_err(Into::into));
-        }
-        if beat % PRUNE_EVERY == 1 {
-            report("pruning", prune(app));
-        }
+    if beat.is_multiple_of(WRITE_EVERY) {
+        report("notes", write_down(app));
+        report("statistics", app.refresh_statistics().map_err(Into::into));
     }
-    report("notes", write_down(app));
+    if beat % PRUNE_EVERY == 1 {
+        report("pruning", prune(app));
+    }
 }
 
 fn report(what: &str, result: Result<()>) {

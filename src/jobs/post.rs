@@ -1,7 +1,7 @@
 //! Sending letters. One that a crash has left half-way is sent again: its name and Message-ID are the same, so that nobody
 //! takes it for another.
 
-use super::beat::Beat;
+use super::beat::{Beat, PAUSE};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ pub fn check(config: &Config) -> Option<std::result::Result<(), String>> {
 /// # Errors
 /// When the system has no thread left.
 pub fn start(app: Arc<App>, mailer: Mailer) -> std::io::Result<Beat> {
-    Beat::start("post", move |stopping| run_due(&app, &mailer, stopping))
+    Beat::start("post", PAUSE, move |stopping| run_due(&app, &mailer, stopping), || {})
 }
 
 /// Sends every letter that is due.

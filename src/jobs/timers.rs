@@ -1,6 +1,6 @@
 //! What the clock brings about, done in the background: reminders, expiry, terminations, jobs on many members, the sweep.
 
-use super::beat::Beat;
+use super::beat::{Beat, PAUSE};
 use crate::app::App;
 use crate::error::Result;
 use crate::service::bulk;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// # Errors
 /// When the system has no thread left.
 pub fn start(app: Arc<App>) -> std::io::Result<Beat> {
-    Beat::start("timers", move |stopping| run_due(&app, stopping))
+    Beat::start("timers", PAUSE, move |stopping| run_due(&app, stopping), || {})
 }
 
 type Task = fn(&Clockwork, &mut Conn) -> Result<usize>;
