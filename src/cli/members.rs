@@ -81,13 +81,6 @@ fn brief(row: &Row) -> Value {
 
 fn list(desk: &mut Desk, state: Option<&str>, as_json: bool) -> Outcome {
     const AT_ONCE: i64 = 500;
-    let state = match state {
-        Some(word) => {
-            let unknown = || format!("\"{word}\" is no state; uninvited, invited, claimed and quarantined are");
-            Some(members::state_code(word).ok_or_else(unknown)?)
-        }
-        None => None,
-    };
     if !as_json {
         say(&format!("{:<36} {:<25} {:<30} {:<20} NAME", "ID", "STATE", "MAIL", "UNTIL"))?;
     }

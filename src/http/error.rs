@@ -60,7 +60,7 @@ fn forbidden_by_the_roll(why: Refused) -> (u16, Option<&'static str>) {
         Refused::NotFound | Refused::Neutral => (404, None),
         Refused::Taken => (409, Some("uniqueness")),
         Refused::AlreadyClaimed => (400, Some("mutability")),
-        Refused::NoEmail | Refused::HasEmail | Refused::NoGroups => (400, Some("invalidValue")),
+        Refused::NoEmail | Refused::HasEmail | Refused::NoGroups | Refused::Untrusted => (400, Some("invalidValue")),
         Refused::NotInvited
         | Refused::NotClaimed
         | Refused::Deactivated
@@ -80,6 +80,7 @@ fn with_code(why: Refused) -> String {
         Refused::NoEmail => "email_required: ",
         Refused::AlreadyClaimed => "already_claimed: ",
         Refused::Deactivated => "deactivated: ",
+        Refused::Untrusted => "domain_not_eligible: ",
         _ => "",
     };
     format!("{code}{why}")

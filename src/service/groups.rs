@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use super::letters::{self, Detail};
+use crate::domain::TenantId;
 use crate::domain::lifecycle::{self, Effect, Event};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Quirk, Reading};
@@ -122,6 +123,18 @@ fn tell(conn: &mut Conn, ctx: &Ctx, group: &str, ids: &[String], added: bool) ->
         }
     }
     Ok(())
+}
+
+/// Takes a resource out of every group; the groups. In the order of their ids, so that two of these seldom wait for each other.
+pub(super) fn leave_all(conn: &mut Conn, tenant: TenantId, id: &str, now: i64) -> Result<Vec<String>> {
+    let groups = members::groups_with(conn, tenant, id)?;
+    for group in &groups {
+        // Somebody else may have removed the member a moment ago.
+        if members::remove(conn, tenant, group, &[id])? == 1 {
+            resources::members_changed(conn, tenant, group, -1, now)?;
+        }
+    }
+    Ok(groups)
 }
 
 /// Those of the named members that exist, each once.

@@ -5,7 +5,7 @@ use super::roll::{self, Act};
 use super::{letters, purge};
 use crate::domain::lifecycle::{Event, Refused, Release};
 use crate::domain::settings::DAY;
-use crate::domain::{Hold, Member, Reason, Source, Stage, State};
+use crate::domain::{Hold, Member, Reason, Source, State};
 use crate::error::{Error, Result};
 use crate::scim::value::fold;
 use crate::store::invitations::Invitation;
@@ -50,7 +50,7 @@ fn has_email(row: &Row) -> bool {
 pub fn invite(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
     let row = named(conn, act, key)?;
     check_pause(conn, act, &row)?;
-    check_domain(act, &row)?;
+    roll::check_trusted(act, member(&row)?)?;
     roll::happen(conn, act, &row, Event::Invite { has_email: has_email(&row) }, &Note::default())
 }
 
@@ -64,18 +64,8 @@ pub(super) fn invite_uninvited(conn: &mut Conn, act: &Act, id: &str) -> Result<R
         State::Invited => return Ok(row),
         State::Absent | State::Uninvited | State::Claimed | State::Quarantined { .. } | State::Deprovisioned => {}
     }
-    check_domain(act, &row)?;
+    roll::check_trusted(act, member(&row)?)?;
     roll::happen(conn, act, &row, Event::Invite { has_email: has_email(&row) }, &Note::default())
-}
-
-/// Nobody is invited in a domain that is not verified, where the tenant demands it.
-pub(super) fn check_domain(act: &Act, row: &Row) -> Result<()> {
-    match row.member.as_ref().and_then(|m| m.mail.as_deref()) {
-        Some(address) if !act.tenant.settings.trusts(address) => {
-            Err(Error::Invalid("domain_not_verified: the domain of the member's address is not among verified_domains".to_owned()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Sends a new link; the old one is dead.
@@ -85,7 +75,7 @@ pub(super) fn check_domain(act: &Act, row: &Row) -> Result<()> {
 pub fn resend(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
     let row = named(conn, act, key)?;
     check_pause(conn, act, &row)?;
-    check_domain(act, &row)?;
+    roll::check_trusted(act, member(&row)?)?;
     roll::happen(conn, act, &row, Event::Resend { has_email: has_email(&row) }, &Note::default())
 }
 
@@ -135,7 +125,7 @@ pub fn restore(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
 /// When the account is not claimed.
 pub fn reset(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
     let row = named(conn, act, key)?;
-    check_domain(act, &row)?;
+    roll::check_trusted(act, member(&row)?)?;
     roll::happen(conn, act, &row, Event::ResetClaim { has_email: has_email(&row) }, &Note::default())
 }
 
@@ -223,9 +213,7 @@ pub fn show(conn: &mut Conn, act: &Act, key: &str) -> Result<Shown> {
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
         groups = store::resources::labels(conn, tenant, store::Kind::Group, &kept)?.into_iter().map(|(_, label)| label).collect();
     }
-    let freezes = store::purge::freezes(conn, tenant)?;
-    let at = member.quarantined_at;
-    let frozen = freezes.iter().any(|f| f.confirmed_at.is_none() && at.is_some_and(|t| (f.from_at..=f.to_at).contains(&t)));
+    let frozen = purge::is_frozen(conn, act, &member)?;
     Ok(Shown {
         invitation: invitations::latest(conn, tenant, &member.person)?,
         letters: store::outbox::of_person(conn, tenant, &member.person)?,
@@ -236,24 +224,19 @@ pub fn show(conn: &mut Conn, act: &Act, key: &str) -> Result<Shown> {
     })
 }
 
-/// Members in the order of their ids, after `after`; only those in one state, if one is named.
+/// Members in the order of their ids, after `after`; only those in one state, if its word is given.
 ///
 /// # Errors
-/// When the database fails.
-pub fn page(conn: &mut Conn, act: &Act, state: Option<i16>, after: &str, limit: i64) -> Result<Vec<Row>> {
+/// When that is no word for a state.
+pub fn page(conn: &mut Conn, act: &Act, state: Option<&str>, after: &str, limit: i64) -> Result<Vec<Row>> {
+    let state = match state {
+        Some(word) => {
+            let unknown = || Error::Invalid(format!("\"{word}\" is no state; uninvited, invited, claimed and quarantined are"));
+            Some(store::roll::code_of(word).ok_or_else(unknown)?)
+        }
+        None => None,
+    };
     Ok(store::roll::page(conn, act.tenant.id, state, after, limit)?)
-}
-
-/// The numbers of a state on the command line.
-#[must_use]
-pub fn state_code(word: &str) -> Option<i16> {
-    match word {
-        "uninvited" => Some(store::roll::stage_code(Stage::Uninvited)),
-        "invited" => Some(store::roll::stage_code(Stage::Invited)),
-        "claimed" => Some(store::roll::stage_code(Stage::Claimed)),
-        "quarantined" => Some(4),
-        _ => None,
-    }
 }
 
 /// Tells a tenant's letters, newest first.

@@ -15,8 +15,7 @@ use crate::scim::dialect::Reading;
 use crate::scim::schema::ResourceType;
 use crate::scim::value::fold;
 use crate::scim::{self, EMPLOYEE_URN};
-use crate::store::error::Field;
-use crate::store::{self, Conn, Kind, Record, Row, counts, emails, resources, roll as rows};
+use crate::store::{Conn, Kind, Record, Row, counts, emails, resources, roll as rows};
 use serde_json::{Map, Value};
 
 /// A change to a user, by the document that the client sees.
@@ -134,17 +133,9 @@ fn check_address(conn: &mut Conn, act: &Act, member: &Member, doc: &Doc, how: &P
     match &member.mail {
         None if act.tenant.settings.emailless == Emailless::Refuse => Err(Error::Roll(Refused::NoEmail)),
         None if how.inactive.is_none() && how.by_code => check_code_person(conn, act, member, doc),
-        Some(address) if how.invite && how.inactive.is_none() => check_trusted(act, address),
+        Some(_) if how.invite && how.inactive.is_none() => Ok(roll::check_trusted(act, member)?),
         None | Some(_) => Ok(()),
     }
-}
-
-/// Nobody is invited in a domain that is not verified, where the tenant demands it.
-fn check_trusted(act: &Act, address: &str) -> Result<()> {
-    if act.tenant.settings.trusts(address) {
-        return Ok(());
-    }
-    Err(scim::Error::value("domain_not_eligible: the domain of the address is not verified").into())
 }
 
 /// People who get a code must be known by name and number, and sign in with a password.
@@ -204,7 +195,7 @@ fn come_back(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how
     }
     let (external, employee) = (text(doc, "externalId"), employee(doc));
     let mut found = rows::hidden_like(conn, tenant, external.as_deref(), employee.as_deref())?;
-    found.retain(|row| same_hidden_person(row, doc));
+    found.retain(|row| is_same_person(row, doc));
     found.sort_by_key(|row| row.member.as_ref().and_then(|m| m.quarantined_at));
     match found.pop() {
         Some(row) => back_from_hiding(conn, ctx, rt, wanted, how, &row).map(Some),
@@ -226,23 +217,15 @@ fn other_employee(member: Option<&str>, doc: &Doc) -> bool {
     matches!((member, employee(doc)), (Some(a), Some(b)) if a != b)
 }
 
-/// In sight, a person is the same when the source says so by its own key, under the same name.
-fn same_visible_person(row: &Row, doc: &Doc) -> bool {
+/// Whether a quarantined row is the person in a document. In sight, under the same name, the source's key or the employee id
+/// says so; out of sight the employee id does, and the source's key only together with the name.
+fn is_same_person(row: &Row, doc: &Doc) -> bool {
+    let Some(member) = row.member.as_deref() else { return false };
     let before = mapping::parsed(row);
-    let number = row.member.as_ref().and_then(|m| m.employee_key.as_deref());
+    let (number, key) = (member.employee_key.as_deref(), text(doc, "externalId"));
     let same_number = number.is_some() && number == employee(doc).as_deref();
-    let same_key = text(doc, "externalId").is_some() && text(doc, "externalId") == text(&before, "externalId");
-    (same_key || same_number) && !other_employee(number, doc)
-}
-
-/// Out of sight, the employee id counts; the source's key only together with the name.
-fn same_hidden_person(row: &Row, doc: &Doc) -> bool {
-    let before = mapping::parsed(row);
-    let number = row.member.as_ref().and_then(|m| m.employee_key.as_deref());
-    let same_number = number.is_some() && number == employee(doc).as_deref();
-    let same_key = text(doc, "externalId").is_some() && text(doc, "externalId") == text(&before, "externalId");
-    let same_name = user_name(&before) == user_name(doc);
-    (same_number || same_key && same_name) && !other_employee(number, doc)
+    let same_key = key.is_some() && key == text(&before, "externalId") && user_name(&before) == user_name(doc);
+    member.state.is_quarantined() && (same_number || same_key) && !other_employee(number, doc)
 }
 
 fn foreign_hold(member: &Member) -> Option<Hold> {
@@ -252,7 +235,7 @@ fn foreign_hold(member: &Member) -> Option<Hold> {
 /// Somebody whom the identity provider still sees: the same id, restored.
 fn back_in_sight(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how: Provision, row: Row) -> Result<Saved> {
     let member = members::member(&row)?;
-    let same_person = member.state.is_quarantined() && same_visible_person(&row, &wanted.doc);
+    let same_person = is_same_person(&row, &wanted.doc);
     let event = Event::Provision(Provision { same_person, foreign_hold: foreign_hold(member), ..how });
     if !same_person {
         return Err(Error::Scim(scim::Error::taken("userName")));
@@ -300,15 +283,12 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     let facets = employment::settle(conn, &act, &row.id, Some(&old), &mut new, &mut reading)?;
     let mut member = before.clone();
     facets.put_into(&mut member);
-    if !employment::dates_differ(&old, &new) {
+    let dates = employment::dates_differ(&old, &new);
+    if !dates {
         // What has had its effect, or was overruled by an admin, has none again.
         member.terminates_at = before.terminates_at;
     }
-    let asked = Asked {
-        active: new.get("active").and_then(Value::as_bool).filter(|_| says_active),
-        invited: invited_of(&new),
-        dates: employment::dates_differ(&old, &new),
-    };
+    let asked = Asked { active: new.get("active").and_then(Value::as_bool).filter(|_| says_active), invited: invited_of(&new), dates };
     let decided = match back {
         Some(event) => vec![roll::decide(&act, &member, event)?],
         None => decide(conn, &act, &before, &mut member, &asked)?,
@@ -331,7 +311,7 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
         roll::carry_out(conn, &act, step, Some(row), &Note::default())?;
     }
     remember(conn, &act, &after, &facets)?;
-    store_change(conn, ctx, &present, &record, &after)
+    store_change(conn, ctx, &act, &present, &record, &after)
 }
 
 /// What the client asks of the lifecycle.
@@ -424,9 +404,7 @@ fn invited_event(act: &Act, member: &Member, invited: Option<bool>) -> Result<Op
     let is = member.state.stage().is_some_and(|s| s != Stage::Uninvited);
     match invited {
         Some(true) if !is => {
-            if let Some(address) = &member.mail {
-                check_trusted(act, address)?;
-            }
+            roll::check_trusted(act, member)?;
             Ok(Some(Event::Invite { has_email: member.mail.is_some() }))
         }
         Some(false) if is => Ok(Some(Event::RevokeInvite)),
@@ -451,11 +429,9 @@ fn check_personal_data(act: &Act, member: &Member, old: &Doc, new: &Doc) -> Resu
     }
 }
 
-fn store_change(conn: &mut Conn, ctx: &Ctx, present: &Saved, record: &Record, member: &Member) -> Result<Saved> {
+fn store_change(conn: &mut Conn, ctx: &Ctx, act: &Act, present: &Saved, record: &Record, member: &Member) -> Result<Saved> {
     let (tenant, row) = (ctx.tenant_id(), &present.row);
-    if !rows::save(conn, tenant, row, Some(record), member, ctx.now).map_err(taken)? {
-        return Err(Error::Busy("the resource was changed at the same time".to_owned()));
-    }
+    let saved = roll::save(conn, act, row, Some(record), member)?;
     let before = mapping::emails(&mapping::parsed(row));
     let gone: Vec<String> = before.iter().filter(|e| !record.emails.contains(e)).cloned().collect();
     let fresh: Vec<String> = record.emails.iter().filter(|e| !before.contains(e)).cloned().collect();
@@ -464,19 +440,11 @@ fn store_change(conn: &mut Conn, ctx: &Ctx, present: &Saved, record: &Record, me
     if record.label != row.label {
         resources::touch_groups_of(conn, tenant, &row.id, ctx.now)?;
     }
-    let saved = Row { created_at: row.created_at, version: row.version + 1, ..row_of(record, member, ctx.now) };
     let mut extras = present.extras.clone();
     if record.manager != row.manager {
         extras.manager = manager_of(conn, ctx, &saved)?;
     }
     Ok(Saved { row: saved, extras, changed: true, created: false })
-}
-
-fn taken(e: store::Error) -> Error {
-    match e {
-        store::Error::Duplicate(Field::UniqueKey) => Error::Scim(scim::Error::taken("userName")),
-        other => other.into(),
-    }
 }
 
 // -- leaving -------------------------------------------------------------------------

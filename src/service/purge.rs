@@ -3,13 +3,13 @@
 
 use super::audit::{self, Note};
 use super::roll::{self, Act};
-use super::{employment, mapping};
+use super::{employment, groups, mapping};
 use crate::domain::lifecycle::{Block, Event, Refused};
 use crate::domain::settings::DAY;
 use crate::domain::{Member, State};
 use crate::error::Result;
 use crate::scim::value::fold;
-use crate::store::{self, Conn, Kind, Row, counts, emails, members, outbox, purge, resources};
+use crate::store::{self, Conn, Kind, Row, counts, emails, outbox, purge};
 
 /// What an anonymised member is called.
 pub const FORMER: &str = "Former member";
@@ -67,9 +67,13 @@ fn block(conn: &mut Conn, act: &Act, member: &Member) -> Result<Option<Block>> {
     if member.legal_hold.is_some() {
         return Ok(Some(Block::LegalHold));
     }
-    let Some(at) = member.quarantined_at else { return Ok(None) };
-    let frozen = purge::freezes(conn, act.tenant.id)?.iter().any(|f| f.confirmed_at.is_none() && (f.from_at..=f.to_at).contains(&at));
-    Ok(frozen.then_some(Block::Frozen))
+    Ok(is_frozen(conn, act, member)?.then_some(Block::Frozen))
+}
+
+/// Whether a member was deactivated when unusually many were, and nobody has confirmed it.
+pub(super) fn is_frozen(conn: &mut Conn, act: &Act, member: &Member) -> Result<bool> {
+    let Some(at) = member.quarantined_at else { return Ok(false) };
+    Ok(purge::freezes(conn, act.tenant.id)?.iter().any(|f| f.confirmed_at.is_none() && (f.from_at..=f.to_at).contains(&at)))
 }
 
 /// Does all steps now.
@@ -104,13 +108,8 @@ fn perform(conn: &mut Conn, act: &Act, row: &Row, member: &Member, step: Step, e
 }
 
 fn leave_groups(conn: &mut Conn, act: &Act, row: &Row, member: &Member) -> Result<()> {
-    let tenant = act.tenant.id;
-    for group in members::groups_with(conn, tenant, &row.id)? {
-        if members::remove(conn, tenant, &group, &[&row.id])? == 1 {
-            resources::members_changed(conn, tenant, &group, -1, act.now)?;
-        }
-    }
-    Ok(purge::drop_kept_groups(conn, tenant, &member.person)?)
+    groups::leave_all(conn, act.tenant.id, &row.id, act.now)?;
+    Ok(purge::drop_kept_groups(conn, act.tenant.id, &member.person)?)
 }
 
 fn anonymise(conn: &mut Conn, act: &Act, row: &Row, member: &Member, event: Event, note: &Note) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::audit::{self, Note};
 use super::vault::Vault;
-use super::{codes, letters, mapping};
+use super::{codes, groups, letters, mapping};
 use crate::domain::lifecycle::{self, Effect, Event, Refused, Transition};
 use crate::domain::settings::{DAY, DeleteRule};
 use crate::domain::{Actor, Member, Stage, Tenant};
@@ -172,17 +172,11 @@ fn remind(conn: &mut Conn, act: &Act, member: &Member) -> Result<()> {
     Ok(invitations::reminded(conn, act.tenant.id, &member.person, next.filter(|at| *at < link.expires_at))?)
 }
 
-/// Takes a member out of sight. In the order of their ids, so that two of these seldom wait for each other.
+/// Takes a member out of sight.
 fn hide(conn: &mut Conn, act: &Act, member: &Member, row: Option<&Row>) -> Result<()> {
     let Some(row) = row else { return Ok(()) };
     let tenant = act.tenant.id;
-    let groups = members::groups_with(conn, tenant, &row.id)?;
-    for group in &groups {
-        // Somebody else may have removed the member a moment ago.
-        if members::remove(conn, tenant, group, &[&row.id])? == 1 {
-            resources::members_changed(conn, tenant, group, -1, act.now)?;
-        }
-    }
+    let groups = groups::leave_all(conn, tenant, &row.id, act.now)?;
     purge::keep_groups(conn, tenant, &member.person, &groups)?;
     emails::remove(conn, tenant, &row.id, &mapping::emails(&mapping::parsed(row)))?;
     Ok(counts::change(conn, tenant, Kind::User, &row.id, -1)?)
@@ -301,6 +295,15 @@ fn taken(e: store::Error) -> Error {
         store::Error::Duplicate(Field::UniqueKey) => Error::Scim(scim::Error::taken("userName")),
         other => other.into(),
     }
+}
+
+/// Nobody is invited in a domain that is not verified, where the tenant demands it.
+///
+/// # Errors
+/// [`Refused::Untrusted`].
+pub fn check_trusted(act: &Act, member: &Member) -> std::result::Result<(), Refused> {
+    let trusted = member.mail.as_deref().is_none_or(|address| act.tenant.settings.trusts(address));
+    if trusted { Ok(()) } else { Err(Refused::Untrusted) }
 }
 
 /// Refuses to take access from the only admin.

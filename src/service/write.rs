@@ -234,13 +234,7 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
         return provision::depart(conn, ctx, &row);
     }
     let tenant = ctx.tenant_id();
-    // In the order of their ids, so that two deletions seldom wait for each other.
-    for group in rows::groups_with(conn, tenant, id)? {
-        // Somebody else may have removed the member a moment ago.
-        if rows::remove(conn, tenant, &group, &[id])? == 1 {
-            resources::members_changed(conn, tenant, &group, -1, ctx.now)?;
-        }
-    }
+    groups::leave_all(conn, tenant, id, ctx.now)?;
     rows::clear(conn, tenant, id)?;
     resources::delete(conn, tenant, row.kind, id)?;
     Ok(counts::change(conn, tenant, row.kind, id, -1)?)

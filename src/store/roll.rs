@@ -113,6 +113,14 @@ pub fn stage_code(stage: Stage) -> i16 {
     }
 }
 
+/// The number of a state by its word.
+#[must_use]
+pub fn code_of(word: &str) -> Option<i16> {
+    let stages = [Stage::Uninvited, Stage::Invited, Stage::Claimed];
+    let stage = stages.into_iter().find(|s| s.as_str() == word).map(stage_code);
+    stage.or_else(|| (word == "quarantined").then_some(4))
+}
+
 /// The numbers of a state, and of the one before a quarantine.
 fn codes(state: State) -> (i16, Option<i16>) {
     match state {

@@ -229,6 +229,8 @@ pub enum Refused {
     HasEmail,
     #[error("this removes a claimed account for good and needs to be confirmed")]
     Unconfirmed,
+    #[error("the domain of the member's address is not verified")]
+    Untrusted,
     #[error("a legal hold forbids it")]
     LegalHold,
     #[error("too many members were deactivated at once; an admin has to confirm it first")]
