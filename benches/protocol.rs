@@ -29,6 +29,8 @@ fn protocol(c: &mut Criterion) {
     };
     let doc = read();
     let tenant = Tenant {
+        version: 1,
+        suspended: None,
         id: TenantId(1),
         name: "t".to_owned(),
         idp: Idp::Auto,

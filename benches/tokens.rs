@@ -17,7 +17,7 @@ fn checks(c: &mut Criterion) {
     let auth = Auth::default();
     for kind in [TokenKind::Opaque, TokenKind::Jwt] {
         let name = format!("t-{}", kind.as_str());
-        let order = tokens::Order { kind, name: String::new(), scopes: Scopes::ALL, expires_at: None };
+        let order = tokens::Order { kind, name: String::new(), scopes: Scopes::ALL, ..tokens::Order::default() };
         let issued = backend::write(&mut conn, |conn| {
             tenants::create(conn, &name, Idp::Auto, None, 0)?;
             tokens::issue(conn, &name, &order, 0)

@@ -1,7 +1,7 @@
 //! The running program: its configuration, its databases, its clock, and the way to read and write.
 
 use crate::config::Config;
-use crate::domain::TenantId;
+use crate::domain::{AdminKey, Tenant, TenantId};
 use crate::error::{Error, Result};
 use crate::scim::dialect::Evidence;
 use crate::service::auth::{Auth, Principal};
@@ -9,7 +9,7 @@ use crate::service::claims::Door;
 use crate::service::claims::throttle::Throttle;
 use crate::service::letters::Post;
 use crate::service::vault::Vault;
-use crate::service::{self, tokens};
+use crate::service::{self, admin_keys, tokens};
 use crate::store::backend::{self, ConnPool, Database};
 use crate::store::notes::Entry;
 use crate::store::writer::Writer;
@@ -75,6 +75,8 @@ pub struct App {
 pub struct Later {
     pub notes: Vec<(TenantId, Entry)>,
     pub seen: HashMap<(TenantId, String, &'static str), i64>,
+    /// Keys of the admin API, and when they were last used.
+    pub keys: HashMap<String, i64>,
 }
 
 impl App {
@@ -270,6 +272,17 @@ impl App {
         }
         let app = self.clone();
         self.look_up(move |conn| app.auth.check(conn, &token, now)).await
+    }
+
+    /// Whose a key of the admin API is: the key, and the only tenant that it opens.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`].
+    pub async fn admit(&self, key: String) -> Result<(AdminKey, Option<Tenant>)> {
+        let now = self.now();
+        let (key, tenant) = self.look_up(move |conn| admin_keys::check(conn, &key, now)).await?;
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).keys.insert(key.id.clone(), now);
+        Ok((key, tenant))
     }
 
     /// Records soon that a provider was seen.

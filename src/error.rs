@@ -15,18 +15,47 @@ pub enum Error {
     /// What an admin asked for makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// What an admin named is not there; `what` is the word for things of its kind.
+    #[error("{detail}")]
+    Missing { what: &'static str, detail: String },
+    /// What an admin asked for contradicts what is there; `code` is a word that programs can look for.
+    #[error("{detail}")]
+    Conflict { code: &'static str, detail: String },
+    /// What an admin wants to change was changed since it was read.
+    #[error("it was changed since it was read: read it again")]
+    Stale,
     /// No token, or one that is not accepted.
     #[error("{0}")]
     Unauthorized(&'static str),
     /// A token that does not allow this; the scope that would.
     #[error("the token lacks the scope {0}")]
     Forbidden(&'static str),
+    /// Whoever asks is not served.
+    #[error("{0}")]
+    Denied(String),
+    /// Whoever asks is not served for a while.
+    #[error("{0}")]
+    Paused(String),
     /// Too much going on; trying again will work.
     #[error("the server is busy: {0}")]
     Busy(String),
     /// Our doing.
     #[error("{0}")]
     Internal(String),
+}
+
+impl Error {
+    /// What is not there.
+    #[must_use]
+    pub fn missing(what: &'static str, detail: impl Into<String>) -> Self {
+        Self::Missing { what, detail: detail.into() }
+    }
+
+    /// What contradicts what is there.
+    #[must_use]
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Conflict { code, detail: detail.into() }
+    }
 }
 
 impl From<store::Error> for Error {

@@ -1,14 +1,15 @@
-//! `rollbook tenant`, `rollbook token`, `rollbook notes`: they work on the database and may run while servers do.
+//! `rollbook tenant`, `rollbook notes`: they work on the database and may run while servers do.
 
-use super::args::{TenantCommand, TokenCommand};
+use super::args::TenantCommand;
+use super::desk::Desk;
 use super::{Outcome, say};
 use crate::app::clock;
 use crate::config::Config;
-use crate::domain::{Scopes, Settings, State, Tenant, Token, TokenKind};
-use crate::scim::dialect::Quirks;
+use crate::domain::{Settings, State, Tenant};
+use crate::error::{Error, Result as Done};
 use crate::scim::value::write_time;
-use crate::service::tenants::{self, Refused, Shown};
-use crate::service::{declared, notes as recorded, tokens};
+use crate::service::tenants::{self, Change, Shown};
+use crate::service::{notes as recorded, sources};
 use crate::store::Conn;
 use crate::store::backend::{self, Database};
 use serde_json::{Value, json};
@@ -22,15 +23,26 @@ pub fn open(config: &Config) -> Result<Conn, String> {
     Ok(conn)
 }
 
-fn write<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Result<T, Refused>) -> Result<T, String> {
-    backend::write(&mut open(config)?, f).map_err(|e| e.to_string())
+fn write<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Done<T>) -> Result<T, String> {
+    backend::write(&mut open(config)?, f).map_err(|e| hinted(&e))
 }
 
-fn read<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Result<T, Refused>) -> Result<T, String> {
-    f(&mut open(config)?).map_err(|e| e.to_string())
+fn read<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Done<T>) -> Result<T, String> {
+    f(&mut open(config)?).map_err(|e| hinted(&e))
 }
 
-pub fn tenant(config: &Config, command: &TenantCommand) -> Outcome {
+/// An error in words, with the command that shows what there is.
+pub fn hinted(e: &Error) -> String {
+    match e {
+        Error::Missing { what: "tenant", detail } => format!("{detail}; `rollbook tenant list` shows those that exist"),
+        Error::Missing { what: what @ ("source" | "token" | "key"), detail } => {
+            format!("{detail}; `rollbook {what} list` shows those that exist")
+        }
+        other => other.to_string(),
+    }
+}
+
+pub fn tenant(config: &Config, actor: &str, command: &TenantCommand) -> Outcome {
     let now = clock(config)();
     match command {
         TenantCommand::Create { name, idp, unique_group_names } => {
@@ -40,13 +52,41 @@ pub fn tenant(config: &Config, command: &TenantCommand) -> Outcome {
                 made.name, made.idp, made.name
             ))
         }
-        TenantCommand::Set { name, settings, json } => {
-            let kept = write(config, |c| tenants::set(c, name, settings))?;
-            show_settings(&kept, *json)
+        TenantCommand::Set { name, settings, idp, unique_group_names, json } => {
+            let mut desk = Desk::open(config, actor, name)?;
+            let change = Change { idp: *idp, unique_group_names: *unique_group_names, ..Change::default() };
+            desk.write(|c, act| tenants::change(c, act, None, &change))?;
+            show_settings(&desk.write(|c, act| tenants::set(c, act, settings))?, *json)
         }
+        TenantCommand::Suspend { name, reason } => {
+            let change = Change { suspended: Some(Some(reason.clone().unwrap_or_default())), ..Change::default() };
+            Desk::open(config, actor, name)?.write(|c, act| tenants::change(c, act, None, &change))?;
+            say(&format!("tenant {name} is suspended; `rollbook tenant resume {name}` ends that"))
+        }
+        TenantCommand::Resume { name } => {
+            let change = Change { suspended: Some(None), ..Change::default() };
+            Desk::open(config, actor, name)?.write(|c, act| tenants::change(c, act, None, &change))?;
+            say(&format!("tenant {name} is no longer suspended"))
+        }
+        TenantCommand::Delete { name, confirm } => delete_tenant(&mut Desk::open(config, actor, name)?, confirm.as_deref()),
         TenantCommand::List { json } => list_tenants(&read(config, tenants::list)?, *json),
         TenantCommand::Show { name, json } => show_tenant(&read(config, |c| tenants::show(c, name, now))?, *json),
     }
+}
+
+fn delete_tenant(desk: &mut Desk, confirm: Option<&str>) -> Outcome {
+    let name = desk.tenant().to_owned();
+    let Some(confirmation) = confirm else {
+        let lost = desk.read(tenants::deletion)?;
+        return say(&format!(
+            "tenant {name} holds {} members and {} groups, and {} live tokens open it. All of it would be lost for good; nothing is yet.\n\
+             `rollbook tenant delete {name} --confirm {}` deletes it.",
+            lost.members, lost.groups, lost.live_tokens, lost.confirmation
+        ));
+    };
+    let lost = desk.write(|c, act| tenants::delete(c, act, confirmation))?;
+    desk.scrub();
+    say(&format!("tenant {name} is deleted, with {} members and {} groups", lost.members, lost.groups))
 }
 
 fn show_settings(settings: &Settings, as_json: bool) -> Outcome {
@@ -85,12 +125,21 @@ fn list_tenants(list: &[Tenant], as_json: bool) -> Outcome {
 
 fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
     let t = &shown.tenant;
-    let quirks: Vec<&str> = Quirks::of(declared(t.idp)).iter().map(crate::scim::Quirk::name).collect();
+    let of_sources: Vec<Value> = shown
+        .sources
+        .iter()
+        .map(|s| {
+            json!({
+                "name": s.name, "provider": sources::idp(t, s).as_str(), "state": s.state.as_str(),
+                "tolerances": sources::tolerances(t, s)
+            })
+        })
+        .collect();
     if as_json {
         let seen = shown.evidence.iter().map(|(p, s, at)| json!({"provider": p, "signal": s, "lastSeen": write_time(*at)}));
         let more = json!({
             "users": shown.users, "members": states(&shown.roll), "groups": shown.groups, "liveTokens": shown.live_tokens,
-            "seen": seen.collect::<Vec<_>>(), "tolerances": quirks
+            "seen": seen.collect::<Vec<_>>(), "sources": of_sources, "suspended": t.suspended
         });
         let (Value::Object(mut out), Value::Object(more)) = (tenant_json(t), more) else { return Ok(()) };
         out.extend(more);
@@ -109,7 +158,13 @@ fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
     }
     say(&format!("groups              {}", shown.groups))?;
     say(&format!("live tokens         {}", shown.live_tokens))?;
-    say(&format!("tolerances          {}", quirks.join(" ")))
+    if let Some(why) = &t.suspended {
+        say(&format!("suspended           {}", if why.is_empty() { "yes" } else { why }))?;
+    }
+    shown.sources.iter().try_for_each(|s| {
+        say(&format!("source              {} ({}, {})", s.name, sources::idp(t, s), s.state.as_str()))?;
+        say(&format!("  tolerances        {}", sources::tolerances(t, s).join(" ")))
+    })
 }
 
 /// How many members are in each state, by its word.
@@ -120,74 +175,6 @@ fn states(roll: &[(State, i64)]) -> Value {
         out.insert(state.as_str().to_owned(), Value::from(sum));
     }
     Value::Object(out)
-}
-
-pub fn token(config: &Config, command: &TokenCommand) -> Outcome {
-    let now = clock(config)();
-    match command {
-        TokenCommand::Issue { tenant, name, expires, scope, jwt, quiet } => {
-            let scopes = if scope.is_empty() { Scopes::ALL } else { Scopes::parse(&scope.join(" "))? };
-            let order = tokens::Order {
-                kind: if *jwt { TokenKind::Jwt } else { TokenKind::Opaque },
-                name: name.clone(),
-                scopes,
-                expires_at: expires.map(|d| now + d),
-            };
-            let (kept, secret) = write(config, |c| tokens::issue(c, tenant, &order, now))?;
-            if *quiet {
-                return say(&secret);
-            }
-            say(&secret)?;
-            say(&format!(
-                "\nThis is token {} of tenant {tenant}, with the scopes {}. It is not stored and cannot be shown again.",
-                kept.id, kept.scopes
-            ))
-        }
-        TokenCommand::List { tenant, json } => list_tokens(&read(config, |c| tokens::list(c, tenant))?, *json, now),
-        TokenCommand::Revoke { tenant, id } => {
-            write(config, |c| tokens::revoke(c, tenant, id, now))?;
-            say(&format!("token {id} is revoked"))
-        }
-    }
-}
-
-fn list_tokens(list: &[Token], as_json: bool, now: i64) -> Outcome {
-    let time = |t: Option<i64>| t.map_or_else(|| "-".to_owned(), write_time);
-    let state = |t: &Token| match t {
-        _ if t.revoked_at.is_some() => "revoked",
-        _ if t.is_live(now) => "live",
-        _ => "expired",
-    };
-    if as_json {
-        let rows = list.iter().map(|t| {
-            json!({
-                "id": t.id, "name": t.name, "kind": t.kind.as_str(), "scopes": t.scopes.to_string(), "state": state(t),
-                "created": write_time(t.created_at), "expires": t.expires_at.map(write_time),
-                "lastUsed": t.last_used_at.map(write_time), "revoked": t.revoked_at.map(write_time)
-            })
-        });
-        return say(&Value::Array(rows.collect()).to_string());
-    }
-    if list.is_empty() {
-        return say("the tenant has no token; `rollbook token issue` makes one");
-    }
-    say(&format!(
-        "{:<36} {:<8} {:<7} {:<20} {:<28} {:<28} {:<22} NAME",
-        "ID", "STATE", "KIND", "SCOPES", "EXPIRES", "LAST USED", "CREATED"
-    ))?;
-    list.iter().try_for_each(|t| {
-        say(&format!(
-            "{:<36} {:<8} {:<7} {:<20} {:<28} {:<28} {:<22} {}",
-            t.id,
-            state(t),
-            t.kind.as_str(),
-            t.scopes.to_string(),
-            time(t.expires_at),
-            time(t.last_used_at),
-            time(Some(t.created_at)),
-            t.name
-        ))
-    })
 }
 
 pub fn notes(config: &Config, tenant: &str, limit: u32) -> Outcome {

@@ -51,10 +51,20 @@ pub enum Command {
         #[command(subcommand)]
         command: TenantCommand,
     },
-    /// Issue, list and revoke the tokens with which identity providers connect
+    /// The connections of a tenant's identity providers: make, pause, detach
+    Source {
+        #[command(subcommand)]
+        command: SourceCommand,
+    },
+    /// Issue, list, rotate and revoke the tokens with which identity providers connect
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Keys of the admin API, for operators and for admins of one tenant
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
     },
     /// Members of the roll: list, invite, restore, and see what happened to them
     Member {
@@ -129,9 +139,31 @@ pub enum TenantCommand {
         name: String,
         #[arg(value_name = "NAME=VALUE")]
         settings: Vec<String>,
+        /// Another identity provider
+        #[arg(long, value_parser = idp)]
+        idp: Option<Idp>,
+        /// Whether two groups may not have the same displayName
+        #[arg(long, value_name = "BOOL")]
+        unique_group_names: Option<bool>,
         /// JSON, for scripts
         #[arg(long)]
         json: bool,
+    },
+    /// Serve a tenant no more: SCIM answers 403, pages and mails wait; nothing is lost
+    Suspend {
+        name: String,
+        /// What identity providers are told
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Serve a suspended tenant again
+    Resume { name: String },
+    /// Delete a tenant with everything it holds: shows how much first, and deletes when that is confirmed
+    Delete {
+        name: String,
+        /// The confirmation that the first step has shown
+        #[arg(long, value_name = "WORD")]
+        confirm: Option<String>,
     },
     /// Show a tenant: its provider and what gave it away, its tolerances, how much it holds
     Show {
@@ -147,6 +179,9 @@ pub enum TokenCommand {
     /// Issue a token; it is shown once and cannot be had again
     Issue {
         tenant: String,
+        /// The source that it belongs to
+        #[arg(long, default_value = "default")]
+        source: String,
         /// What the token is for
         #[arg(long, default_value = "token")]
         name: String,
@@ -159,7 +194,25 @@ pub enum TokenCommand {
         /// A signed JWT instead of an opaque token
         #[arg(long)]
         jwt: bool,
+        /// The thumbprint of the certificate that must be presented with it (RFC 8705, base64url of SHA-256)
+        #[arg(long, value_name = "X5T")]
+        certificate: Option<String>,
         /// Print the token alone
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// Rotate a token: issue one that is accepted beside it, then complete, or cancel
+    Rotate {
+        tenant: String,
+        /// The id, as `rollbook token list` shows it
+        id: String,
+        /// The new token is in use: revoke the old one
+        #[arg(long, conflicts_with = "cancel")]
+        complete: bool,
+        /// Revoke the new token, and stay with the old one
+        #[arg(long)]
+        cancel: bool,
+        /// Print the new token alone
         #[arg(long)]
         quiet: bool,
     },
@@ -175,6 +228,73 @@ pub enum TokenCommand {
         tenant: String,
         /// The id, as `rollbook token list` shows it
         id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Make a source: another identity provider that pushes into the tenant
+    Create {
+        tenant: String,
+        /// Lower-case letters, digits and hyphens
+        name: String,
+        /// The identity provider [default: the tenant's]
+        #[arg(long, value_parser = idp)]
+        idp: Option<Idp>,
+    },
+    /// List a tenant's sources
+    List {
+        tenant: String,
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a source: state=active|paused|detached, provider=…, create=, deactivate=, reactivate=, groups=true|false, tolerance.NAME=true|false, client_ca=FILE; an empty value for the default
+    Set {
+        tenant: String,
+        name: String,
+        #[arg(value_name = "NAME=VALUE", required = true)]
+        changes: Vec<String>,
+    },
+    /// Delete a source that is detached; its tokens are revoked and nobody is deactivated
+    Delete { tenant: String, name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key; it is shown once and cannot be had again
+    Create {
+        /// The only tenant that it opens [default: all tenants, as an operator's]
+        #[arg(long)]
+        tenant: Option<String>,
+        /// What the key is for
+        #[arg(long, default_value = "key")]
+        name: String,
+        /// How long it is valid: 90d, 12h, 30m [default: for ever]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        expires: Option<i64>,
+        /// admin:read, admin:write or admin:secrets (links, codes), may be repeated [default: the first two]
+        #[arg(long, value_name = "SCOPE")]
+        scope: Vec<String>,
+        /// Print the key alone
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// List the operators' keys, or those of a tenant, without the keys themselves
+    List {
+        #[arg(long)]
+        tenant: Option<String>,
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key at once
+    Revoke {
+        /// The id, as `rollbook key list` shows it
+        id: String,
+        /// The tenant that it opens, if it does not open all
+        #[arg(long)]
+        tenant: Option<String>,
     },
 }
 

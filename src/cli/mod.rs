@@ -6,11 +6,14 @@ mod check;
 mod codes;
 mod desk;
 mod invite;
+mod keys;
 mod mails;
 mod members;
 mod places;
 mod roll_args;
 mod serve;
+mod sources;
+mod tokens;
 
 use crate::config::Config;
 use args::{Cli, Command, ConfigCommand};
@@ -28,8 +31,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Serve(a) => config(&cli).and_then(|c| serve::run(c, a)),
-        Command::Tenant { command } => config(&cli).and_then(|c| admin::tenant(&c, command)),
-        Command::Token { command } => config(&cli).and_then(|c| admin::token(&c, command)),
+        Command::Tenant { command } => config(&cli).and_then(|c| admin::tenant(&c, &cli.actor, command)),
+        Command::Source { command } => config(&cli).and_then(|c| sources::run(&c, &cli.actor, command)),
+        Command::Token { command } => config(&cli).and_then(|c| tokens::run(&c, &cli.actor, command)),
+        Command::Key { command } => config(&cli).and_then(|c| keys::run(&c, &cli.actor, command)),
         Command::Member { command } => config(&cli).and_then(|c| members::run(&c, &cli.actor, command)),
         Command::Code { command } => config(&cli).and_then(|c| codes::run(&c, &cli.actor, command)),
         Command::Location { command } => config(&cli).and_then(|c| places::run(&c, &cli.actor, command)),

@@ -4,11 +4,11 @@ use super::args::ServeArgs;
 use super::{Outcome, admin, say};
 use crate::app::{App, clock};
 use crate::config::Config;
-use crate::domain::{Idp, Scopes, TokenKind};
+use crate::domain::Idp;
 use crate::http;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::{post, timers};
-use crate::service::tenants::{self, Refused};
+use crate::service::tenants;
 use crate::service::tokens::{self, Order};
 use crate::store::backend;
 use std::net::TcpListener;
@@ -87,10 +87,10 @@ fn demo(app: &App) -> Outcome {
             return Ok(None);
         }
         tenants::create(c, "demo", Idp::Auto, None, now)?;
-        let order = Order { kind: TokenKind::Opaque, name: "demo".to_owned(), scopes: Scopes::ALL, expires_at: None };
+        let order = Order { name: "demo".to_owned(), ..Order::default() };
         tokens::issue(c, "demo", &order, now).map(Some)
     });
-    let made = made.map_err(|e: Refused| e.to_string())?;
+    let made = made.map_err(|e: crate::error::Error| e.to_string())?;
     let Some((_, token)) = made else {
         return say("The database has tenants already, so no demo tenant was made; `rollbook token issue demo` gives a new token.");
     };

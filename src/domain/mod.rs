@@ -1,15 +1,19 @@
 //! The rules. No I/O, no SCIM, no SQL.
 
 pub mod actor;
+pub mod key;
 pub mod lifecycle;
 pub mod member;
 pub mod settings;
+pub mod source;
 pub mod tenant;
 pub mod token;
 
 pub use actor::Actor;
+pub use key::AdminKey;
 pub use member::{Hold, Member, Reason, Source, Stage, State};
 pub use settings::Settings;
+pub use source::{Capabilities, ScimSource, SourceState};
 pub use tenant::{Idp, Tenant, TenantId};
 pub use token::{Scope, Scopes, Token, TokenKind};
 

@@ -9,7 +9,7 @@ const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
 pub const DAY: i64 = 24 * 3600 * 1_000_000;
 
 /// Whether the claim page asks for a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PasswordRule {
     /// The application takes care of signing in.
@@ -20,7 +20,7 @@ pub enum PasswordRule {
 }
 
 /// What becomes of people without an e-mail address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Emailless {
     /// They are provisioned and stay uninvited until they have an address.
@@ -33,7 +33,7 @@ pub enum Emailless {
 }
 
 /// Which e-mail domains are trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DomainRule {
     /// All of them: the operator vouches for the tenant.
@@ -44,7 +44,7 @@ pub enum DomainRule {
 }
 
 /// Whether a location must be one of the configured ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LocationRule {
     /// A location that is not configured stays blank, and is kept until it is.
@@ -54,7 +54,7 @@ pub enum LocationRule {
 }
 
 /// When access ends on the day of termination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TerminationRule {
     #[default]
@@ -63,7 +63,7 @@ pub enum TerminationRule {
 }
 
 /// What a SCIM DELETE means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeleteRule {
     /// The person can be restored until the quarantine ends.
@@ -74,7 +74,7 @@ pub enum DeleteRule {
 }
 
 /// What a tenant can set. Every setting has a default, so that a new tenant works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The organisation's name in mails and on pages; without it, the tenant's name.

@@ -1,15 +1,18 @@
 //! Tenants: the customers of the team that runs Rollbook. Every row of data belongs to one.
 
 use super::Settings;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// The internal key of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(pub i64);
 
 /// The identity provider that a tenant declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Idp {
     /// Find out from the requests.
     #[default]
@@ -67,6 +70,10 @@ pub struct Tenant {
     /// Microseconds since the epoch.
     pub created_at: i64,
     pub settings: Settings,
+    /// Counts changes of what an admin sets.
+    pub version: i64,
+    /// Why nobody of it is served, if so.
+    pub suspended: Option<String>,
 }
 
 impl Tenant {

@@ -51,22 +51,46 @@ impl Scopes {
         }
     }
 
-    /// Reads space-separated scopes.
+    /// Reads space-separated scopes of SCIM tokens.
     ///
     /// # Errors
     /// A sentence that names the unknown scope, or says that there is none.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_for("scim", text)
+    }
+
+    /// Reads space-separated scopes of keys of the admin API: `admin:read` and its like.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_admin(text: &str) -> Result<Self, String> {
+        Self::parse_for("admin", text)
+    }
+
+    fn parse_for(what: &str, text: &str) -> Result<Self, String> {
         let mut out = Self { read: false, write: false, secrets: false };
         for word in text.split_whitespace() {
-            match word {
-                "scim:read" => out.read = true,
-                "scim:write" => out.write = true,
-                "scim:secrets" => out.secrets = true,
-                other => return Err(format!("\"{other}\" is no scope; scim:read, scim:write and scim:secrets are")),
+            match word.strip_prefix(what).and_then(|rest| rest.strip_prefix(':')) {
+                Some("read") => out.read = true,
+                Some("write") => out.write = true,
+                Some("secrets") => out.secrets = true,
+                _ => return Err(format!("\"{word}\" is no scope; {what}:read, {what}:write and {what}:secrets are")),
             }
         }
         let any = out.read || out.write || out.secrets;
-        if any { Ok(out) } else { Err("a token needs at least one scope: scim:read, scim:write".to_owned()) }
+        if any { Ok(out) } else { Err(format!("at least one scope is needed: {what}:read, {what}:write")) }
+    }
+
+    /// The scopes as a key of the admin API has them.
+    #[must_use]
+    pub fn admin(self) -> String {
+        self.to_string().replace("scim:", "admin:")
+    }
+
+    /// Whether whoever has these may give `other` away.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        Scope::ALL.into_iter().all(|s| self.has(s) || !other.has(s))
     }
 }
 
@@ -103,6 +127,8 @@ pub struct Token {
     /// Also the `jti` of a JWT.
     pub id: String,
     pub tenant: TenantId,
+    /// The name of the source that it belongs to.
+    pub source: String,
     pub kind: TokenKind,
     pub name: String,
     /// Hexadecimal SHA-256 of the token.
@@ -113,6 +139,10 @@ pub struct Token {
     pub expires_at: Option<i64>,
     pub last_used_at: Option<i64>,
     pub revoked_at: Option<i64>,
+    /// The id of the token that this one will follow, as long as both are accepted.
+    pub replaces: Option<String>,
+    /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705 §3.1).
+    pub certificate: Option<String>,
 }
 
 impl Token {

@@ -3,10 +3,10 @@
 use super::call::Known;
 use super::edge::RequestId;
 use crate::app::App;
-use crate::domain::{Scopes, Tenant, TenantId};
+use crate::domain::{Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
-use crate::scim::dialect::{Client, Dialect};
-use crate::service::{Ctx, auth::Principal, declared};
+use crate::scim::dialect::{Client, Dialect, Tuning};
+use crate::service::{Ctx, auth::Principal, declared, sources};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
@@ -37,11 +37,12 @@ async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
         return Err(Error::Unauthorized("a token is needed"));
     };
     let principal = app.authenticate(token).await?;
+    principal.admitted()?;
     Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal) }))
 }
 
 /// The token of the request: behind `Bearer` or any other scheme word, as the password of `Basic`, or bare.
-fn token(headers: &HeaderMap) -> Result<Option<String>> {
+pub fn token(headers: &HeaderMap) -> Result<Option<String>> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -75,32 +76,47 @@ fn anonymous(app: &App, req: &ServiceRequest) -> Known {
     let nobody = Tenant {
         id: TenantId(0),
         name: String::new(),
-        idp: crate::domain::Idp::Rfc,
+        idp: Idp::Rfc,
         unique_group_names: false,
         created_at: 0,
-        settings: crate::domain::Settings::default(),
+        settings: Settings::default(),
+        version: 0,
+        suspended: None,
     };
+    let nothing = ScimSource::new(nobody.id, "", 0);
     let scopes = Scopes { read: true, write: false, secrets: false };
-    let ctx = build(app, req, Arc::new(nobody), Arc::from(""));
+    let owner = Owner { tenant: Arc::new(nobody), source: Arc::new(nothing), tuning: Tuning::default(), token_id: Arc::from("") };
+    let ctx = build(app, req, owner);
     Known { ctx, scopes }
 }
 
 fn context(app: &App, req: &ServiceRequest, p: &Principal) -> Ctx {
-    let ctx = build(app, req, p.tenant.clone(), p.token_id.clone());
+    let owner = Owner { tenant: p.tenant.clone(), source: p.source.clone(), tuning: p.tuning, token_id: p.token_id.clone() };
+    let ctx = build(app, req, owner);
     if let Some(evidence) = &ctx.dialect.evidence {
         app.saw(ctx.tenant_id(), evidence, ctx.now);
     }
     ctx
 }
 
-fn build(app: &App, req: &ServiceRequest, tenant: Arc<Tenant>, token_id: Arc<str>) -> Ctx {
+/// Whose a request is.
+struct Owner {
+    tenant: Arc<Tenant>,
+    source: Arc<ScimSource>,
+    tuning: Tuning,
+    token_id: Arc<str>,
+}
+
+fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
+    let Owner { tenant, source, tuning, token_id } = owner;
     let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let client =
         Client { user_agent: text("user-agent"), adscim_version: req.headers().contains_key("adscimversion"), query: req.query_string() };
-    let dialect = Dialect::new(declared(tenant.idp), &client);
+    let dialect = Dialect::new(declared(sources::idp(&tenant, &source)), tuning, &client);
     let request_id = req.extensions().get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default();
     Ctx {
         tenant,
+        source,
         token_id,
         now: app.now(),
         request_id,

@@ -20,7 +20,7 @@ impl FromRequest for Body {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let most = req.app_data::<Data<App>>().map_or(0, |app| app.limits.body_bytes);
-        let checked = check_type(req).and_then(|()| check_length(req, most));
+        let checked = check_type(req, &["application/scim+json", "application/json"]).and_then(|()| check_length(req, most));
         let payload = payload.take();
         Box::pin(async move {
             checked?;
@@ -29,13 +29,14 @@ impl FromRequest for Body {
     }
 }
 
-fn check_type(req: &HttpRequest) -> Result<()> {
+/// Refuses a body of another media type.
+pub(super) fn check_type(req: &HttpRequest, known: &[&str]) -> Result<()> {
     let Some(value) = req.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
     let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if media.is_empty() || media.eq_ignore_ascii_case("application/scim+json") || media.eq_ignore_ascii_case("application/json") {
+    if media.is_empty() || known.iter().any(|k| media.eq_ignore_ascii_case(k)) {
         return Ok(());
     }
-    let detail = format!("the body is \"{}\"; application/scim+json or application/json is expected", scim::error::shown(media));
+    let detail = format!("the body is \"{}\"; {} is expected", scim::error::shown(media), known.join(" or "));
     Err(Error::Scim(scim::Error::status(415, detail)))
 }
 

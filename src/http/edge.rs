@@ -1,5 +1,6 @@
 //! The outermost layer: a request id, one line in the log, and no answer that is neither SCIM nor a page.
 
+use super::admin::problem::{self, Failure};
 use super::call::Known;
 use super::error;
 use super::pages::guard;
@@ -94,6 +95,13 @@ impl Line {
         self.line("-", "-", status);
         if let Some(scene) = &self.page {
             return with_id(guard::failure(status, scene), &self.id);
+        }
+        if self.path.starts_with("/admin/") && e.as_error::<Failure>().is_none() {
+            let body = problem::body(status, "internal", &error::detail(&Error::Internal(String::new())));
+            return with_id(HttpResponse::build(status).insert_header((header::CONTENT_TYPE, problem::MEDIA_TYPE)).body(body), &self.id);
+        }
+        if let Some(failure) = e.as_error::<Failure>() {
+            return with_id(actix_web::ResponseError::error_response(failure), &self.id);
         }
         let body = match e.as_error::<Error>() {
             Some(own) => return with_id(actix_web::ResponseError::error_response(own), &self.id),

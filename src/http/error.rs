@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::scim::{self, ERROR_URN};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::{Map, Value, json};
 
 impl ResponseError for Error {
@@ -15,9 +15,12 @@ impl ResponseError for Error {
             Self::Scim(e) => e.status,
             Self::Roll(why) => forbidden_by_the_roll(*why).0,
             Self::Invalid(_) => 400,
+            Self::Missing { .. } => 404,
+            Self::Conflict { .. } => 409,
+            Self::Stale => 412,
             Self::Unauthorized(_) => 401,
-            Self::Forbidden(_) => 403,
-            Self::Busy(_) => 503,
+            Self::Forbidden(_) | Self::Denied(_) => 403,
+            Self::Busy(_) | Self::Paused(_) => 503,
             Self::Internal(_) => 500,
         };
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -25,32 +28,55 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let mut out = HttpResponse::build(self.status_code());
-        match self {
-            Self::Unauthorized(why) => {
-                // RFC 6750 §3.1: no error code when there were no credentials.
-                let code = if *why == "a token is needed" { "" } else { ", error=\"invalid_token\"" };
-                out.insert_header((header::WWW_AUTHENTICATE, format!("Bearer realm=\"rollbook\"{code}")));
-            }
-            Self::Forbidden(scope) => {
-                let value = format!("Bearer realm=\"rollbook\", error=\"insufficient_scope\", scope=\"{scope}\"");
-                out.insert_header((header::WWW_AUTHENTICATE, value));
-            }
-            Self::Busy(_) => {
-                out.insert_header((header::RETRY_AFTER, "1"));
-            }
-            Self::Scim(e) if e.status == 415 => {
-                out.insert_header((header::ACCEPT, "application/scim+json, application/json"));
-            }
-            Self::Scim(_) | Self::Roll(_) | Self::Invalid(_) | Self::Internal(_) => {}
-        }
+        put_headers(self, &mut out);
         let (scim_type, detail) = match self {
             Self::Scim(e) => (e.scim_type.map(scim::ScimType::as_str), e.detail.clone()),
             Self::Roll(why) => (forbidden_by_the_roll(*why).1, with_code(*why)),
-            Self::Internal(_) => (None, "something went wrong on the server; its log tells more".to_owned()),
-            other => (None, other.to_string()),
+            other => (None, detail(other)),
         };
         out.insert_header((header::CONTENT_TYPE, SCIM_JSON));
         out.body(body(self.status_code(), scim_type, &detail))
+    }
+}
+
+/// What is said of an error. Of our own doing, nothing.
+pub(super) fn detail(e: &Error) -> String {
+    match e {
+        Error::Roll(why) => with_code(*why),
+        Error::Internal(_) => "something went wrong on the server; its log tells more".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The headers that go with an error, whatever its format.
+pub(super) fn put_headers(e: &Error, out: &mut HttpResponseBuilder) {
+    match e {
+        Error::Unauthorized(why) => {
+            // RFC 6750 §3.1: no error code when there were no credentials.
+            let code = if *why == "a token is needed" { "" } else { ", error=\"invalid_token\"" };
+            out.insert_header((header::WWW_AUTHENTICATE, format!("Bearer realm=\"rollbook\"{code}")));
+        }
+        Error::Forbidden(scope) => {
+            let value = format!("Bearer realm=\"rollbook\", error=\"insufficient_scope\", scope=\"{scope}\"");
+            out.insert_header((header::WWW_AUTHENTICATE, value));
+        }
+        Error::Busy(_) => {
+            out.insert_header((header::RETRY_AFTER, "1"));
+        }
+        Error::Scim(e) if e.status == 415 => {
+            out.insert_header((header::ACCEPT, "application/scim+json, application/json"));
+        }
+        Error::Paused(_) => {
+            out.insert_header((header::RETRY_AFTER, "300"));
+        }
+        Error::Scim(_)
+        | Error::Roll(_)
+        | Error::Invalid(_)
+        | Error::Missing { .. }
+        | Error::Conflict { .. }
+        | Error::Stale
+        | Error::Denied(_)
+        | Error::Internal(_) => {}
     }
 }
 

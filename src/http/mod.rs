@@ -1,5 +1,6 @@
 //! Transport: actix-web is named here and nowhere else. This file is the route table of the whole program.
 
+pub mod admin;
 pub mod auth;
 pub mod body;
 pub mod call;
@@ -28,6 +29,7 @@ fn routes(cfg: &mut ServiceConfig) {
         .route("/ready", web::get().to(ops::ready))
         .route("/.well-known/jwks.json", get().to(scim::key_set))
         .configure(claim_routes)
+        .configure(admin::routes)
         .service(web::scope("/scim/v2").wrap(from_fn(auth::authenticate)).configure(scim_routes))
         .service(web::resource("/scim/v{version:[0-9.]+}{rest:(/.*)?}").to(scim::other_version))
         .service(web::scope("/scim").wrap(from_fn(auth::authenticate)).configure(scim_routes))

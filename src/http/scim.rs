@@ -111,9 +111,8 @@ pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body)
         .app
         .write(move |conn| {
             let saved = write::patch(conn, &ctx, rt, &id, &change, &conditions)?;
-            let brief = shown.is_default()
-                && kind == ResourceKind::Group
-                && (ctx.tenant.idp == Idp::Entra || saved.row.member_count > SHOWN_MEMBERS);
+            let brief =
+                shown.is_default() && kind == ResourceKind::Group && (ctx.idp() == Idp::Entra || saved.row.member_count > SHOWN_MEMBERS);
             let group = if brief { None } else { group_in(conn, &ctx, &saved, &shown)? };
             Ok((saved, group, brief))
         })

@@ -4,7 +4,7 @@ use super::beat::Beat;
 use crate::app::App;
 use crate::domain::settings::DAY;
 use crate::error::Result;
-use crate::store::{Conn, notes, outbox, purge, tokens};
+use crate::store::{Conn, admin_keys, idempotency, notes, outbox, purge, tokens};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn report(what: &str, result: Result<()>) {
 fn write_down(app: &App) -> Result<()> {
     let uses = app.auth.take_uses();
     let later = app.take_later();
-    if uses.is_empty() && later.notes.is_empty() && later.seen.is_empty() {
+    if uses.is_empty() && later.notes.is_empty() && later.seen.is_empty() && later.keys.is_empty() {
         return Ok(());
     }
     app.write_blocking(move |conn| {
@@ -72,6 +72,9 @@ fn write_down(app: &App) -> Result<()> {
         }
         for ((tenant, provider, signal), at) in &later.seen {
             notes::seen(conn, *tenant, provider, signal, *at)?;
+        }
+        for (key, at) in &later.keys {
+            admin_keys::used(conn, key, *at)?;
         }
         Ok(())
     })
@@ -85,6 +88,7 @@ fn prune(app: &App) -> Result<()> {
     let notes_before = now - i64::from(app.config.notes.keep_days) * DAY;
     all(app, move |conn| Ok(notes::prune(conn, notes_before, PRUNE_AT_ONCE)?))?;
     all(app, move |conn| Ok(outbox::prune(conn, now - KEEP_LETTERS * DAY, PRUNE_AT_ONCE)?))?;
+    all(app, move |conn| Ok(idempotency::prune(conn, now - DAY, PRUNE_AT_ONCE)?))?;
     app.write_blocking(move |conn| Ok(purge::prune(conn, now)?)).map(drop)
 }
 

@@ -48,6 +48,27 @@ pub fn record(conn: &mut Conn, act: &Act, member: &Member, event: &str, from: St
     Ok(audit::insert(conn, act.tenant.id, &entry)?)
 }
 
+/// Adds an event that is about no member: what an admin did to the tenant, in words that identify nobody.
+///
+/// # Errors
+/// When the database fails.
+pub fn admin(conn: &mut Conn, act: &Act, event: &str, what: &str) -> Result<()> {
+    let entry = Entry {
+        id: new_id(),
+        person: String::new(),
+        at: act.now,
+        actor_kind: act.actor.kind().to_owned(),
+        actor: act.actor.name(),
+        event: event.to_owned(),
+        from: String::new(),
+        to: String::new(),
+        reason: Some(what.to_owned()),
+        detail: None,
+        request_id: act.request_id.clone(),
+    };
+    Ok(audit::insert(conn, act.tenant.id, &entry)?)
+}
+
 /// Adds an event that changed no state.
 ///
 /// # Errors

@@ -5,8 +5,9 @@
 //! everywhere within a second. When the database has not been heard of for as long, the cache is not believed.
 
 use super::tokens::{self, signature_holds};
-use crate::domain::{Scopes, Tenant, TenantId, TokenKind};
+use crate::domain::{ScimSource, Scopes, SourceState, Tenant, TenantId, TokenKind};
 use crate::error::{Error, Result};
+use crate::scim::dialect::Tuning;
 use crate::store::{self, Conn, keys, tenants};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -19,9 +20,33 @@ use subtle::ConstantTimeEq;
 #[derive(Debug, Clone)]
 pub struct Principal {
     pub tenant: Arc<Tenant>,
+    pub source: Arc<ScimSource>,
+    pub tuning: Tuning,
     pub token_id: Arc<str>,
     pub scopes: Scopes,
+    /// The certificate that must be presented with the token.
+    pub certificate: Option<Arc<str>>,
     expires_at: Option<i64>,
+}
+
+impl Principal {
+    /// Whether requests are served at all.
+    ///
+    /// # Errors
+    /// 403 for a suspended tenant or a detached source, 503 for a paused one.
+    pub fn admitted(&self) -> Result<()> {
+        if let Some(why) = &self.tenant.suspended {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            return Err(Error::Denied(format!("this tenant is suspended{why}; nothing was changed")));
+        }
+        match self.source.state {
+            SourceState::Active => Ok(()),
+            SourceState::Paused => Err(Error::Paused(format!("the source \"{}\" is paused; try again later", self.source.name))),
+            SourceState::Detached => {
+                Err(Error::Denied(format!("the source \"{}\" is detached: it may not provision any more", self.source.name)))
+            }
+        }
+    }
 }
 
 type Key = [u8; 32];
@@ -148,7 +173,16 @@ fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
         return Err(REFUSED);
     }
     let tenant = tenants::get(conn, kept.tenant)?.ok_or(REFUSED)?;
-    Ok(Principal { tenant: Arc::new(tenant), token_id: kept.id.into(), scopes: kept.scopes, expires_at: kept.expires_at })
+    let source = store::sources::find(conn, tenant.id, &kept.source)?.ok_or(REFUSED)?;
+    Ok(Principal {
+        tenant: Arc::new(tenant),
+        tuning: super::sources::tuning(&source),
+        source: Arc::new(source),
+        token_id: kept.id.into(),
+        scopes: kept.scopes,
+        certificate: kept.certificate.map(Into::into),
+        expires_at: kept.expires_at,
+    })
 }
 
 /// Whether the database answers.

@@ -52,7 +52,7 @@ fn ids(conn: &mut Conn, act: &Act, keys: &[String]) -> Result<Vec<String>> {
     for key in keys {
         match members::named(conn, act, key) {
             Ok(row) => found.push(row.id),
-            Err(Error::Invalid(_)) => missing.push(key.as_str()),
+            Err(Error::Missing { .. }) => missing.push(key.as_str()),
             Err(e) => return Err(e),
         }
     }
@@ -106,7 +106,7 @@ pub fn work(conn: &mut Conn, vault: &Arc<Vault>, job: &Job, now: i64) -> Result<
             Ok(row) if row.member.as_ref().is_some_and(|m| m.state == State::Invited) => OK.to_owned(),
             Ok(_) => "the member was not invited".to_owned(),
             Err(Error::Roll(why)) => why.to_string(),
-            Err(Error::Invalid(why)) => why,
+            Err(Error::Invalid(why) | Error::Missing { detail: why, .. } | Error::Conflict { detail: why, .. }) => why,
             Err(e) => return Err(e),
         };
         if outcome == OK {
@@ -135,7 +135,7 @@ pub fn open(conn: &mut Conn) -> Result<Vec<Job>> {
 /// # Errors
 /// When there is none of that id.
 pub fn find(conn: &mut Conn, act: &Act, id: &str) -> Result<Job> {
-    bulk::find(conn, act.tenant.id, id)?.ok_or_else(|| Error::Invalid(format!("tenant {} has no job {id}", act.tenant.name)))
+    bulk::find(conn, act.tenant.id, id)?.ok_or_else(|| Error::missing("job", format!("tenant {} has no job {id}", act.tenant.name)))
 }
 
 /// A tenant's jobs, newest first.

@@ -28,7 +28,10 @@ pub fn named(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
         return Err(Error::Invalid(format!("\"{key}\" is the address of several members; name one by its id: {}", ids.join(", "))));
     }
     let row = rows.pop().ok_or_else(|| {
-        Error::Invalid(format!("tenant {} has no member \"{key}\": an id, a userName or an e-mail address is expected", act.tenant.name))
+        Error::missing(
+            "member",
+            format!("tenant {} has no member \"{key}\": an id, a userName or an e-mail address is expected", act.tenant.name),
+        )
     })?;
     // Once more, to hold it.
     store::roll::lock(conn, act.tenant.id, &row.id)?.ok_or(Error::Roll(Refused::NotFound))

@@ -1,5 +1,6 @@
 //! Use cases. One function, one transaction; the only place where protocol, rules and store meet.
 
+pub mod admin_keys;
 pub mod audit;
 pub mod auth;
 pub mod bulk;
@@ -9,6 +10,7 @@ pub mod cursor;
 pub mod employment;
 pub mod etag;
 pub mod groups;
+pub mod idempotency;
 pub mod letters;
 pub mod list;
 pub mod locations;
@@ -21,13 +23,15 @@ pub mod read;
 pub mod render;
 pub mod roll;
 pub mod secrets;
+pub mod sources;
 pub mod tenants;
 pub mod timers;
 pub mod tokens;
 pub mod vault;
 pub mod write;
 
-use crate::domain::{Actor, Idp, Tenant, TenantId};
+use crate::domain::{Actor, Idp, ScimSource, Tenant, TenantId};
+use crate::error::{Error, Result};
 use crate::scim::dialect::{Declared, Dialect, Reading};
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
@@ -70,6 +74,7 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub struct Ctx {
     pub tenant: Arc<Tenant>,
+    pub source: Arc<ScimSource>,
     pub token_id: Arc<str>,
     /// Microseconds since the epoch.
     pub now: i64,
@@ -91,10 +96,27 @@ impl Ctx {
         self.tenant.id
     }
 
+    /// The identity provider that the source declares.
+    #[must_use]
+    pub fn idp(&self) -> Idp {
+        sources::idp(&self.tenant, &self.source)
+    }
+
+    /// Refuses what the source may not do.
+    ///
+    /// # Errors
+    /// 403 that names it.
+    pub fn may(&self, allowed: bool, what: &str) -> Result<()> {
+        if allowed {
+            return Ok(());
+        }
+        Err(Error::Denied(format!("the source \"{}\" may not {what}; its capabilities say so", self.source.name)))
+    }
+
     /// The request as something that is done to members.
     #[must_use]
     pub fn act(&self) -> Act {
-        let provider = match self.tenant.idp {
+        let provider = match self.idp() {
             Idp::Okta => "Okta".to_owned(),
             Idp::Entra => "Microsoft Entra ID".to_owned(),
             Idp::OneLogin => "OneLogin".to_owned(),

@@ -71,6 +71,7 @@ fn user_name(doc: &Doc) -> String {
 /// # Errors
 /// 409 `uniqueness`, or when somebody else holds a member who comes back; 400 for what the tenant does not accept.
 pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
+    ctx.may(ctx.source.capabilities.create, "create users")?;
     let act = ctx.act();
     let mut reading = wanted.reading.clone();
     let mut doc = wanted.doc.clone();
@@ -251,6 +252,7 @@ fn back_in_sight(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted,
 
 /// Somebody whom the identity provider deleted: the person is the same, the id is new.
 fn back_from_hiding(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how: Provision, row: &Row) -> Result<Saved> {
+    ctx.may(ctx.source.capabilities.reactivate, "bring users back")?;
     let act = ctx.act();
     let mut reading = wanted.reading.clone();
     let mut doc = wanted.doc.clone();
@@ -294,6 +296,7 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
         None => decide(conn, &act, &before, &mut member, &asked)?,
     };
     let mut after = decided.last().map_or(member, |d| d.after.clone());
+    check_capabilities(ctx, &before, &after)?;
     if after.state == before.state && asked.invited.is_none() {
         after.invited = None;
     }
@@ -312,6 +315,15 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     }
     remember(conn, &act, &after, &facets)?;
     store_change(conn, ctx, &act, &present, &record, &after)
+}
+
+/// Refuses what the source may not do to the state of a member.
+fn check_capabilities(ctx: &Ctx, before: &Member, after: &Member) -> Result<()> {
+    match (before.state.is_quarantined(), after.state.is_quarantined()) {
+        (false, true) => ctx.may(ctx.source.capabilities.deactivate, "deactivate users"),
+        (true, false) => ctx.may(ctx.source.capabilities.reactivate, "bring users back"),
+        (false, false) | (true, true) => Ok(()),
+    }
 }
 
 /// What the client asks of the lifecycle.
@@ -451,6 +463,7 @@ fn store_change(conn: &mut Conn, ctx: &Ctx, act: &Act, present: &Saved, record: 
 
 /// A SCIM DELETE: no client sees the user any more; the quarantine begins, or goes on.
 pub(super) fn depart(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<()> {
+    ctx.may(ctx.source.capabilities.deactivate, "delete users")?;
     let act = ctx.act();
     let member = members::member(row)?;
     roll::guard_last_admin(conn, &act, member)?;

@@ -1,7 +1,10 @@
 //! Tokens: issued, listed and revoked by the operator; checked by [`super::auth`].
 
-use super::tenants::{Refused, named};
-use crate::domain::{Scopes, Tenant, Token, TokenKind, new_id};
+use super::roll::Act;
+use super::tenants::named;
+use super::{audit, sources};
+use crate::domain::{Scopes, Tenant, Token, TokenKind, new_id, source};
+use crate::error::{Error, Result};
 use crate::store::keys::{self, SigningKey};
 use crate::store::{self, Conn, Row, tenants, tokens};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -28,6 +31,23 @@ pub struct Order {
     pub scopes: Scopes,
     /// Microseconds since the epoch.
     pub expires_at: Option<i64>,
+    /// The name of the source that it belongs to.
+    pub source: String,
+    /// The certificate that must be presented with it (RFC 8705 §3.1).
+    pub certificate: Option<String>,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self {
+            kind: TokenKind::Opaque,
+            name: "token".to_owned(),
+            scopes: Scopes::ALL,
+            expires_at: None,
+            source: source::DEFAULT.to_owned(),
+            certificate: None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,17 +66,48 @@ struct Claims {
 /// Issues a token: what is kept of it, and the token itself, which cannot be had again.
 ///
 /// # Errors
-/// When there is no such tenant.
-pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(Token, String), Refused> {
+/// When there is no such tenant or source, or the order makes no sense.
+pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(Token, String)> {
     let tenant = named(conn, tenant)?;
+    place(conn, &tenant, order, None, now)
+}
+
+/// As [`issue`]; it is written into the tenant's audit.
+///
+/// # Errors
+/// As [`issue`].
+pub fn issue_for(conn: &mut Conn, act: &Act, order: &Order) -> Result<(Token, String)> {
+    let (token, secret) = place(conn, &act.tenant, order, None, act.now)?;
+    audit::admin(conn, act, "token_issued", &format!("{} ({}, source {})", token.id, token.scopes, token.source))?;
+    Ok((token, secret))
+}
+
+/// Checks what every kind of secret has.
+///
+/// # Errors
+/// A sentence that names what is wrong.
+pub(super) fn check_order(name: &str, expires_at: Option<i64>, now: i64) -> Result<()> {
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(Error::Invalid("name: 1 to 100 characters are expected, none of them a control character".to_owned()));
+    }
+    if expires_at.is_some_and(|t| t <= now) {
+        return Err(Error::Invalid("expires_at: the time is over".to_owned()));
+    }
+    Ok(())
+}
+
+fn place(conn: &mut Conn, tenant: &Tenant, order: &Order, replaces: Option<&str>, now: i64) -> Result<(Token, String)> {
+    check_order(&order.name, order.expires_at, now)?;
+    let source = sources::named(conn, tenant, &order.source)?.name;
     let id = new_id();
     let secret = match order.kind {
         TokenKind::Opaque => format!("{PREFIX}{}", random(32)),
-        TokenKind::Jwt => sign(&signing_key(conn, now)?, &tenant, &id, order, now)?,
+        TokenKind::Jwt => sign(&signing_key(conn, now)?, tenant, &id, order, now)?,
     };
     let token = Token {
         id,
         tenant: tenant.id,
+        source,
         kind: order.kind,
         name: order.name.clone(),
         hash: hash(&secret),
@@ -65,6 +116,8 @@ pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(
         expires_at: order.expires_at,
         last_used_at: None,
         revoked_at: None,
+        replaces: replaces.map(str::to_owned),
+        certificate: order.certificate.clone(),
     };
     tokens::insert(conn, &token)?;
     Ok((token, secret))
@@ -74,7 +127,7 @@ pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(
 ///
 /// # Errors
 /// When there is no such tenant.
-pub fn list(conn: &mut Conn, tenant: &str) -> Result<Vec<Token>, Refused> {
+pub fn list(conn: &mut Conn, tenant: &str) -> Result<Vec<Token>> {
     let tenant = named(conn, tenant)?;
     Ok(tokens::list(conn, tenant.id)?)
 }
@@ -83,12 +136,101 @@ pub fn list(conn: &mut Conn, tenant: &str) -> Result<Vec<Token>, Refused> {
 ///
 /// # Errors
 /// When there is no such tenant or no live token of that id.
-pub fn revoke(conn: &mut Conn, tenant: &str, id: &str, now: i64) -> Result<(), Refused> {
+pub fn revoke(conn: &mut Conn, tenant: &str, id: &str, now: i64) -> Result<()> {
     let tenant = named(conn, tenant)?;
+    end(conn, &tenant, id, now)
+}
+
+/// As [`revoke`]; it is written into the tenant's audit.
+///
+/// # Errors
+/// As [`revoke`].
+pub fn revoke_for(conn: &mut Conn, act: &Act, id: &str) -> Result<()> {
+    end(conn, &act.tenant, id, act.now)?;
+    audit::admin(conn, act, "token_revoked", id)
+}
+
+fn end(conn: &mut Conn, tenant: &Tenant, id: &str, now: i64) -> Result<()> {
     if !tokens::revoke(conn, tenant.id, id, now)? {
-        return Err(Refused::NoToken { tenant: tenant.name, id: id.to_owned() });
+        return Err(no_token(tenant, id));
+    }
+    if let Some(next) = tokens::successor(conn, tenant.id, id)? {
+        tokens::stands_alone(conn, tenant.id, &next.id)?;
     }
     Ok(tenants::bump_auth_epoch(conn)?)
+}
+
+fn no_token(tenant: &Tenant, id: &str) -> Error {
+    Error::missing("token", format!("tenant \"{}\" has no live token {id}", tenant.name))
+}
+
+/// One of a tenant's tokens, live or not.
+///
+/// # Errors
+/// When there is none of that id.
+pub fn find(conn: &mut Conn, act: &Act, id: &str) -> Result<Token> {
+    tokens::find(conn, act.tenant.id, id)?.ok_or_else(|| Error::missing("token", format!("there is no token {id}")))
+}
+
+/// The token that will follow one that is being rotated.
+///
+/// # Errors
+/// When that one is not being rotated.
+pub fn rotation(conn: &mut Conn, act: &Act, id: &str) -> Result<Token> {
+    let next = tokens::successor(conn, act.tenant.id, id)?;
+    next.ok_or_else(|| Error::missing("rotation", format!("token {id} is not being rotated")))
+}
+
+/// Begins to rotate a token: a second one like it, which is accepted beside it. It lives as long as the first one was meant to,
+/// counted from now, unless `expires_at` says otherwise.
+///
+/// # Errors
+/// When there is no live token of that id, or it is being rotated already.
+pub fn rotate(conn: &mut Conn, act: &Act, id: &str, expires_at: Option<i64>) -> Result<(Token, String)> {
+    let old = find(conn, act, id)?;
+    if !old.is_live(act.now) {
+        return Err(no_token(&act.tenant, id));
+    }
+    if let Some(next) = tokens::successor(conn, act.tenant.id, id)? {
+        let detail = format!("token {id} is being rotated already: {} will follow it; complete or cancel that first", next.id);
+        return Err(Error::conflict("rotation_exists", detail));
+    }
+    let order = Order {
+        kind: old.kind,
+        name: old.name.clone(),
+        scopes: old.scopes,
+        expires_at: expires_at.or_else(|| old.expires_at.map(|t| act.now + (t - old.created_at))),
+        source: old.source.clone(),
+        certificate: old.certificate.clone(),
+    };
+    let (token, secret) = place(conn, &act.tenant, &order, Some(id), act.now)?;
+    audit::admin(conn, act, "rotation_started", &format!("{id} -> {}", token.id))?;
+    Ok((token, secret))
+}
+
+/// Completes a rotation: the old token is revoked. The one that follows it.
+///
+/// # Errors
+/// When it is not being rotated.
+pub fn complete_rotation(conn: &mut Conn, act: &Act, id: &str) -> Result<Token> {
+    let next = rotation(conn, act, id)?;
+    tokens::revoke(conn, act.tenant.id, id, act.now)?;
+    tokens::stands_alone(conn, act.tenant.id, &next.id)?;
+    tenants::bump_auth_epoch(conn)?;
+    audit::admin(conn, act, "rotation_completed", &format!("{id} -> {}", next.id))?;
+    Ok(Token { replaces: None, ..next })
+}
+
+/// Cancels a rotation: the new token is revoked, the old one stays.
+///
+/// # Errors
+/// When it is not being rotated.
+pub fn cancel_rotation(conn: &mut Conn, act: &Act, id: &str) -> Result<()> {
+    let next = rotation(conn, act, id)?;
+    tokens::revoke(conn, act.tenant.id, &next.id, act.now)?;
+    tokens::stands_alone(conn, act.tenant.id, &next.id)?;
+    tenants::bump_auth_epoch(conn)?;
+    audit::admin(conn, act, "rotation_cancelled", &format!("{id} -> {}", next.id))
 }
 
 /// Random bytes as base64url.
@@ -105,7 +247,7 @@ pub fn hash(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn signing_key(conn: &mut Conn, now: i64) -> Result<SigningKey, Refused> {
+pub(super) fn signing_key(conn: &mut Conn, now: i64) -> Result<SigningKey> {
     if let Some(key) = keys::signing_keys(conn)?.pop() {
         return Ok(key);
     }
@@ -122,7 +264,7 @@ fn signing_key(conn: &mut Conn, now: i64) -> Result<SigningKey, Refused> {
     Ok(key)
 }
 
-fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) -> Result<String, Refused> {
+fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) -> Result<String> {
     let broken = |what: String| store::Error::Db(format!("the signing key {} cannot be used: {what}", key.kid));
     let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;
     let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
@@ -183,7 +325,14 @@ struct ClaimClaims<'a> {
 ///
 /// # Errors
 /// When the signing key cannot be used.
-pub fn claim_token(conn: &mut Conn, origin: &str, tenant: &Tenant, row: &Row, audience: &str, now: i64) -> Result<String, store::Error> {
+pub fn claim_token(
+    conn: &mut Conn,
+    origin: &str,
+    tenant: &Tenant,
+    row: &Row,
+    audience: &str,
+    now: i64,
+) -> std::result::Result<String, store::Error> {
     let broken = |what: String| store::Error::Db(format!("the token of a claim cannot be signed: {what}"));
     let key = signing_key(conn, now).map_err(|e| broken(e.to_string()))?;
     let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;
@@ -207,7 +356,7 @@ pub fn claim_token(conn: &mut Conn, origin: &str, tenant: &Tenant, row: &Row, au
 ///
 /// # Errors
 /// When the database fails.
-pub fn key_set(conn: &mut Conn) -> Result<serde_json::Value, store::Error> {
+pub fn key_set(conn: &mut Conn) -> std::result::Result<serde_json::Value, store::Error> {
     let keys = keys::signing_keys(conn)?;
     let jwk =
         |k: &SigningKey| serde_json::json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": k.kid, "x": k.public_key});

@@ -20,6 +20,8 @@ pub struct Vault {
     code_seal: Key,
     suppression: Key,
     people: Key,
+    answers: Key,
+    deletion: Key,
     check: Key,
 }
 
@@ -40,6 +42,8 @@ impl Vault {
             code_seal: key("access code copies"),
             suppression: key("suppression"),
             people: key("personal keys"),
+            answers: key("idempotency keys"),
+            deletion: key("deletion"),
             check: key("check"),
         }
     }
@@ -102,6 +106,28 @@ impl Vault {
     /// When a key is another or the text was changed.
     pub fn open_personal(&self, tenant: TenantId, person: &str, key: &str, sealed: &str) -> Result<String, store::Error> {
         open(&self.personal(tenant, person, key)?, person, sealed)
+    }
+
+    /// Seals the answer to a request with the idempotency key that came with it, which is not stored.
+    #[must_use]
+    pub fn seal_answer(&self, owner: &str, key: &str, answer: &str) -> String {
+        seal(&mac(&self.answers, &[owner, key]), owner, answer)
+    }
+
+    /// Opens it again.
+    ///
+    /// # Errors
+    /// When a key is another or the text was changed.
+    pub fn open_answer(&self, owner: &str, key: &str, sealed: &str) -> Result<String, store::Error> {
+        open(&mac(&self.answers, &[owner, key]), owner, sealed)
+    }
+
+    /// What confirms that a tenant which holds so much may be deleted.
+    #[must_use]
+    pub fn confirmation(&self, tenant: TenantId, numbers: &[i64]) -> String {
+        let numbers: Vec<String> = std::iter::once(tenant.0).chain(numbers.iter().copied()).map(|n| n.to_string()).collect();
+        let parts: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        URL_SAFE_NO_PAD.encode(mac(&self.deletion, &parts)).chars().take(16).collect()
     }
 
     fn personal(&self, tenant: TenantId, person: &str, key: &str) -> Result<Key, store::Error> {

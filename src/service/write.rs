@@ -89,7 +89,11 @@ pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) ->
     }
 }
 
+/// What a source without that capability may not.
+const GROUPS: &str = "change groups";
+
 fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
+    ctx.may(ctx.source.capabilities.groups, GROUPS)?;
     let record = mapping::record(rt, &ctx.tenant, wanted.doc.clone(), wanted.naming)?;
     let (id, kind) = (new_id(), Kind::Group);
     resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(taken)?;
@@ -189,6 +193,9 @@ fn save(
     mut reading: Reading,
 ) -> Result<Saved> {
     let mut saved = present;
+    if rt.kind == ResourceKind::Group && (old != new || !changes.is_empty()) {
+        ctx.may(ctx.source.capabilities.groups, GROUPS)?;
+    }
     let moved = groups::apply(conn, ctx, &saved.row.id, changes, &mut reading)?;
     notes::record(conn, ctx, &reading)?;
     if old != new {
@@ -233,6 +240,7 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
     if row.kind == Kind::User {
         return provision::depart(conn, ctx, &row);
     }
+    ctx.may(ctx.source.capabilities.groups, GROUPS)?;
     let tenant = ctx.tenant_id();
     groups::leave_all(conn, tenant, id, ctx.now)?;
     rows::clear(conn, tenant, id)?;

@@ -3,6 +3,7 @@
 //! Plain functions on a connection; every one of them takes the tenant. Two databases, chosen by URL, differ in
 //! [`backend`] only.
 
+pub mod admin_keys;
 pub mod audit;
 pub mod backend;
 pub mod bulk;
@@ -12,6 +13,7 @@ pub mod due;
 pub mod emails;
 pub mod error;
 pub mod filter;
+pub mod idempotency;
 pub mod invitations;
 pub mod keys;
 pub mod list;
@@ -24,6 +26,7 @@ pub mod resources;
 pub mod roll;
 pub mod schema;
 pub mod sort;
+pub mod sources;
 pub mod sql;
 pub mod tenants;
 pub mod tokens;

@@ -210,3 +210,16 @@ pub fn confirm(conn: &mut Conn, tenant: TenantId, by: &str, now: i64) -> Result<
         .sql(" AND confirmed_at IS NULL")
         .run(conn)
 }
+
+/// Whether a member of a tenant is under a legal hold.
+///
+/// # Errors
+/// When the database fails.
+pub fn held(conn: &mut Conn, tenant: TenantId) -> Result<bool, Error> {
+    let rows: Vec<String> = Sql::new("SELECT id FROM resources WHERE tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND legal_hold IS NOT NULL")
+        .limit(1)
+        .load::<Text, _>(conn)?;
+    Ok(!rows.is_empty())
+}

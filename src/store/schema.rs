@@ -8,6 +8,8 @@ diesel::table! {
         unique_group_names -> Bool,
         created_at -> BigInt,
         settings -> Text,
+        version -> BigInt,
+        suspended -> Nullable<Text>,
     }
 }
 
@@ -23,6 +25,10 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+        source -> Text,
+        replaces -> Nullable<Text>,
+        certificate -> Nullable<Text>,
+        warned -> Nullable<SmallInt>,
     }
 }
 
@@ -80,5 +86,33 @@ diesel::table! {
         provider -> Text,
         signal -> Text,
         last_seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sources (tenant_id, name) {
+        tenant_id -> BigInt,
+        name -> Text,
+        idp -> Nullable<Text>,
+        state -> Text,
+        capabilities -> Text,
+        tolerances -> Text,
+        client_ca -> Nullable<Text>,
+        version -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    admin_keys (id) {
+        id -> Text,
+        tenant_id -> Nullable<BigInt>,
+        name -> Text,
+        hash -> Text,
+        scopes -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
     }
 }

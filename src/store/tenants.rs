@@ -8,12 +8,12 @@ use super::sql::Sql;
 use crate::domain::{Idp, Settings, Tenant, TenantId};
 use diesel::prelude::*;
 
-type Tuple = (i64, String, String, bool, i64, String);
+type Tuple = (i64, String, String, bool, i64, String, i64, Option<String>);
 
-fn tenant((id, name, idp, unique_group_names, created_at, settings): Tuple) -> Result<Tenant, Error> {
+fn tenant((id, name, idp, unique_group_names, created_at, settings, version, suspended): Tuple) -> Result<Tenant, Error> {
     let idp: Idp = idp.parse().map_err(Error::Db)?;
     let settings = serde_json::from_str(&settings).map_err(|e| Error::Db(format!("the settings of tenant {name} cannot be read: {e}")))?;
-    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at, settings })
+    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at, settings, version, suspended })
 }
 
 /// Adds a tenant.
@@ -32,16 +32,77 @@ pub fn insert(conn: &mut Conn, name: &str, idp: Idp, unique_group_names: bool, n
         .returning(tenants::id)
         .get_result(conn)?;
     counts::create(conn, TenantId(id))?;
-    Ok(Tenant { id: TenantId(id), name: name.to_owned(), idp, unique_group_names, created_at: now, settings: Settings::default() })
+    Ok(Tenant {
+        id: TenantId(id),
+        name: name.to_owned(),
+        idp,
+        unique_group_names,
+        created_at: now,
+        settings: Settings::default(),
+        version: 1,
+        suspended: None,
+    })
 }
 
-/// Stores the settings of a tenant.
+/// Stores what an admin has set of a tenant; its version counts up. Whether it was the expected one.
 ///
 /// # Errors
 /// When the database fails.
-pub fn save_settings(conn: &mut Conn, id: TenantId, settings: &Settings) -> Result<(), Error> {
-    let text = serde_json::to_string(settings).map_err(|e| Error::Db(e.to_string()))?;
-    diesel::update(tenants::table.find(id.0)).set(tenants::settings.eq(text)).execute(conn)?;
+pub fn save(conn: &mut Conn, t: &Tenant) -> Result<bool, Error> {
+    let text = serde_json::to_string(&t.settings).map_err(|e| Error::Db(e.to_string()))?;
+    let as_expected = tenants::table.filter(tenants::id.eq(t.id.0)).filter(tenants::version.eq(t.version));
+    let changed = diesel::update(as_expected)
+        .set((
+            tenants::idp.eq(t.idp.as_str()),
+            tenants::unique_group_names.eq(t.unique_group_names),
+            tenants::settings.eq(text),
+            tenants::suspended.eq(&t.suspended),
+            tenants::version.eq(t.version + 1),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// The tables that hold something of a tenant, in an order in which it can be removed.
+pub const OWNED: [&str; 23] = [
+    "bulk_items",
+    "bulk_jobs",
+    "group_members",
+    "former_groups",
+    "resource_emails",
+    "invitations",
+    "access_codes",
+    "credentials",
+    "outbox",
+    "audit_events",
+    "person_keys",
+    "purge_steps",
+    "suppressions",
+    "freezes",
+    "locations",
+    "request_notes",
+    "provider_evidence",
+    "resource_counts",
+    "tokens",
+    "oauth_clients",
+    "trusted_issuers",
+    "admin_keys",
+    "sources",
+];
+
+/// Removes a tenant and everything that belongs to it.
+///
+/// # Errors
+/// When the database fails.
+pub fn erase(conn: &mut Conn, id: TenantId) -> Result<(), Error> {
+    let clients = "DELETE FROM used_assertions WHERE client_id IN (SELECT id FROM oauth_clients WHERE tenant_id = ";
+    Sql::new(clients).big(id.0).sql(")").run(conn)?;
+    let answers = "DELETE FROM idempotency_keys WHERE owner IN (SELECT id FROM admin_keys WHERE tenant_id = ";
+    Sql::new(answers).big(id.0).sql(")").run(conn)?;
+    for table in OWNED.iter().chain(&["resources"]) {
+        Sql::new("DELETE FROM ").sql(table).sql(" WHERE tenant_id = ").big(id.0).run(conn)?;
+    }
+    diesel::delete(tenants::table.find(id.0)).execute(conn)?;
     Ok(())
 }
 
@@ -60,6 +121,15 @@ pub fn find(conn: &mut Conn, name: &str) -> Result<Option<Tenant>, Error> {
 /// When the database fails.
 pub fn list(conn: &mut Conn) -> Result<Vec<Tenant>, Error> {
     let rows: Vec<Tuple> = tenants::table.order(tenants::name).load(conn)?;
+    rows.into_iter().map(tenant).collect()
+}
+
+/// Tenants by name, after `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, after: &str, limit: i64) -> Result<Vec<Tenant>, Error> {
+    let rows: Vec<Tuple> = tenants::table.filter(tenants::name.gt(after)).order(tenants::name).limit(limit).load(conn)?;
     rows.into_iter().map(tenant).collect()
 }
 

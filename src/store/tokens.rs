@@ -6,13 +6,29 @@ use super::schema::tokens;
 use crate::domain::{Scopes, TenantId, Token, TokenKind};
 use diesel::prelude::*;
 
-type Tuple = (String, i64, String, String, String, String, i64, Option<i64>, Option<i64>, Option<i64>);
+type Tuple = (
+    String,
+    i64,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<i16>,
+);
 
 fn token(t: Tuple) -> Result<Token, Error> {
-    let (id, tenant, kind, name, hash, scopes, created_at, expires_at, last_used_at, revoked_at) = t;
+    let (id, tenant, kind, name, hash, scopes, created_at, expires_at, last_used_at, revoked_at, source, replaces, certificate, _) = t;
     Ok(Token {
         id,
         tenant: TenantId(tenant),
+        source,
         kind: if kind == "jwt" { TokenKind::Jwt } else { TokenKind::Opaque },
         name,
         hash,
@@ -21,6 +37,8 @@ fn token(t: Tuple) -> Result<Token, Error> {
         expires_at,
         last_used_at,
         revoked_at,
+        replaces,
+        certificate,
     })
 }
 
@@ -39,6 +57,9 @@ pub fn insert(conn: &mut Conn, t: &Token) -> Result<(), Error> {
             tokens::scopes.eq(t.scopes.to_string()),
             tokens::created_at.eq(t.created_at),
             tokens::expires_at.eq(t.expires_at),
+            tokens::source.eq(&t.source),
+            tokens::replaces.eq(&t.replaces),
+            tokens::certificate.eq(&t.certificate),
         ))
         .execute(conn)?;
     Ok(())
@@ -60,6 +81,77 @@ pub fn find_by_hash(conn: &mut Conn, hash: &str) -> Result<Option<Token>, Error>
 pub fn list(conn: &mut Conn, tenant: TenantId) -> Result<Vec<Token>, Error> {
     let rows: Vec<Tuple> = tokens::table.filter(tokens::tenant_id.eq(tenant.0)).order((tokens::created_at, tokens::id)).load(conn)?;
     rows.into_iter().map(token).collect()
+}
+
+/// One of a tenant's tokens.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(conn: &mut Conn, tenant: TenantId, id: &str) -> Result<Option<Token>, Error> {
+    let row: Option<Tuple> = tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::id.eq(id)).first(conn).optional()?;
+    row.map(token).transpose()
+}
+
+/// The live token that will follow another.
+///
+/// # Errors
+/// When the database fails.
+pub fn successor(conn: &mut Conn, tenant: TenantId, id: &str) -> Result<Option<Token>, Error> {
+    let row: Option<Tuple> = tokens::table
+        .filter(tokens::tenant_id.eq(tenant.0))
+        .filter(tokens::replaces.eq(id))
+        .filter(tokens::revoked_at.is_null())
+        .first(conn)
+        .optional()?;
+    row.map(token).transpose()
+}
+
+/// Says that a token follows no other any more.
+///
+/// # Errors
+/// When the database fails.
+pub fn stands_alone(conn: &mut Conn, tenant: TenantId, id: &str) -> Result<(), Error> {
+    let none: Option<&str> = None;
+    diesel::update(tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::id.eq(id)))
+        .set(tokens::replaces.eq(none))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Revokes every token of a source; how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke_all(conn: &mut Conn, tenant: TenantId, source: &str, now: i64) -> Result<usize, Error> {
+    let live = tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::source.eq(source)).filter(tokens::revoked_at.is_null());
+    Ok(diesel::update(live).set(tokens::revoked_at.eq(now)).execute(conn)?)
+}
+
+/// The live tokens that expire between two times and of which admins were not told with so few days left, those of all tenants.
+///
+/// # Errors
+/// When the database fails.
+pub fn expiring(conn: &mut Conn, from: i64, to: i64, days: i16) -> Result<Vec<Token>, Error> {
+    let rows: Vec<Tuple> = tokens::table
+        .filter(tokens::expires_at.gt(from))
+        .filter(tokens::expires_at.le(to))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::warned.is_null().or(tokens::warned.gt(days)))
+        .order(tokens::id)
+        .limit(100)
+        .load(conn)?;
+    rows.into_iter().map(token).collect()
+}
+
+/// Records that admins were told that so few days are left.
+///
+/// # Errors
+/// When the database fails.
+pub fn warned(conn: &mut Conn, tenant: TenantId, id: &str, days: i16) -> Result<(), Error> {
+    diesel::update(tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::id.eq(id)))
+        .set(tokens::warned.eq(days))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Revokes a token; whether there was a live one of that id.

@@ -247,6 +247,9 @@ fn field<T: std::fmt::Debug>(result: Result<T, Error>) -> Field {
 
 fn kept(id: &str, tenant: TenantId) -> Token {
     Token {
+        source: "default".into(),
+        replaces: None,
+        certificate: None,
         id: id.into(),
         tenant,
         kind: TokenKind::Opaque,

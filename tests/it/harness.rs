@@ -125,7 +125,7 @@ impl Server {
         let mut tenant = tenants::named(&mut conn, &client.tenant).unwrap();
         change(&mut tenant.settings);
         backend::write(&mut conn, |c| {
-            store::tenants::save_settings(c, tenant.id, &tenant.settings)?;
+            store::tenants::save(c, &tenant)?;
             store::tenants::bump_auth_epoch(c)
         })
         .unwrap();
@@ -139,7 +139,7 @@ impl Server {
 
     /// Another client of a tenant.
     pub fn client(&self, tenant: &str, scopes: Scopes) -> Client {
-        let order = tokens::Order { kind: TokenKind::Opaque, name: "test".into(), scopes, expires_at: None };
+        let order = tokens::Order { kind: TokenKind::Opaque, name: "test".into(), scopes, ..tokens::Order::default() };
         let now = self.app.now();
         let (_, token) = backend::write(&mut self.connect(), |c| tokens::issue(c, tenant, &order, now)).unwrap();
         Client::new(&self.base, Some(&token), tenant)

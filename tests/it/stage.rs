@@ -99,11 +99,11 @@ impl Stage {
     pub fn set(&self, tenant: &str, change: impl FnOnce(&mut Settings)) {
         let mut conn = self.server.connect();
         let tenant = tenants::named(&mut conn, tenant).unwrap();
-        let mut settings = tenant.settings.clone();
-        change(&mut settings);
-        settings.check().unwrap();
+        let mut tenant = tenant;
+        change(&mut tenant.settings);
+        tenant.settings.check().unwrap();
         backend::write(&mut conn, |c| {
-            kept::save_settings(c, tenant.id, &settings)?;
+            kept::save(c, &tenant)?;
             kept::bump_auth_epoch(c)
         })
         .unwrap();

@@ -25,7 +25,7 @@ const SECOND: i64 = 1_000_000;
 
 /// Issues a token; what is kept of it, and the token.
 fn issue(server: &Server, tenant: &str, kind: TokenKind, expires_at: Option<i64>) -> (Token, String) {
-    let order = Order { kind, name: "test".into(), scopes: Scopes::ALL, expires_at };
+    let order = Order { kind, name: "test".into(), scopes: Scopes::ALL, expires_at, ..Order::default() };
     backend::write(&mut server.connect(), |c| tokens::issue(c, tenant, &order, server.app.now())).unwrap()
 }
 
@@ -390,6 +390,9 @@ fn known(server: &Server, tenant: &str, token: &str) {
     let mut conn = server.connect();
     let tenant = tenants::find(&mut conn, tenant).unwrap().unwrap().id;
     let token = Token {
+        source: "default".into(),
+        replaces: None,
+        certificate: None,
         id: rollbook::domain::new_id(),
         tenant,
         kind: TokenKind::Jwt,

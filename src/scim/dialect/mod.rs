@@ -34,6 +34,12 @@ macro_rules! quirks {
             /// All of them, in order of declaration.
             pub const ALL: &'static [Quirk] = &[$(Quirk::$variant),*];
 
+            /// The quirk of that name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|q| q.name() == name)
+            }
+
             /// The name under which it is documented and recorded.
             #[must_use]
             pub fn name(self) -> &'static str {
@@ -151,6 +157,34 @@ impl Quirks {
     }
 }
 
+/// Quirks that are switched on or off by hand, whatever the declaration says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    on: Quirks,
+    off: Quirks,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { on: Quirks(0), off: Quirks(0) }
+    }
+}
+
+impl Tuning {
+    /// Switches one.
+    pub fn set(&mut self, q: Quirk, on: bool) {
+        let (to, from) = if on { (&mut self.on, &mut self.off) } else { (&mut self.off, &mut self.on) };
+        *to = to.with(q);
+        *from = from.without(q);
+    }
+
+    /// A set with this put over it.
+    #[must_use]
+    pub fn over(self, quirks: Quirks) -> Quirks {
+        Quirks((quirks.0 | self.on.0) & !self.off.0)
+    }
+}
+
 /// A provider that a request can betray.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
@@ -199,19 +233,21 @@ impl Client<'_> {
 pub struct Dialect {
     pub declared: Declared,
     pub evidence: Option<Evidence>,
+    pub tuning: Tuning,
 }
 
 impl Dialect {
     /// Puts a declaration and what the request shows together.
     #[must_use]
-    pub fn new(declared: Declared, client: &Client<'_>) -> Self {
-        Self { declared, evidence: client.evidence() }
+    pub fn new(declared: Declared, tuning: Tuning, client: &Client<'_>) -> Self {
+        Self { declared, evidence: client.evidence(), tuning }
     }
 
     /// Starts reading.
     #[must_use]
     pub fn reading(&self) -> Reading {
-        let mut reading = Reading { declared: self.declared, quirks: Quirks::of(self.declared), notes: Vec::new(), evidence: None };
+        let mut reading =
+            Reading { declared: self.declared, quirks: Quirks::of(self.declared), tuning: self.tuning, notes: Vec::new(), evidence: None };
         if let Some(e) = &self.evidence {
             reading.shows(e.provider, e.signal);
         }
@@ -231,6 +267,7 @@ pub struct Note {
 pub struct Reading {
     declared: Declared,
     quirks: Quirks,
+    tuning: Tuning,
     pub notes: Vec<Note>,
     pub evidence: Option<Evidence>,
 }
@@ -239,14 +276,14 @@ impl Reading {
     /// Reads for a declaration without any evidence.
     #[must_use]
     pub fn of(declared: Declared) -> Self {
-        Dialect { declared, evidence: None }.reading()
+        Dialect { declared, evidence: None, tuning: Tuning::default() }.reading()
     }
 
     /// Whether `quirk` is tolerated; if so, it is noted with what was made of it.
     pub fn allow(&mut self, quirk: Quirk, text: impl FnOnce() -> String) -> bool {
         /// One request can repeat a quirk a thousand times; the first few say it all.
         const MOST_NOTES: usize = 50;
-        let on = self.quirks.has(quirk);
+        let on = self.has(quirk);
         if on && self.notes.len() < MOST_NOTES {
             self.notes.push(Note { quirk, text: text() });
         }
@@ -256,7 +293,7 @@ impl Reading {
     /// Whether `quirk` is on, without noting anything.
     #[must_use]
     pub fn has(&self, quirk: Quirk) -> bool {
-        self.quirks.has(quirk)
+        self.tuning.over(self.quirks).has(quirk)
     }
 
     /// Records that the request betrays its sender; under `auto` this turns the sender's risky quirks on.
@@ -293,9 +330,19 @@ mod tests {
             assert!(!Quirks::of(Declared::Auto).has(q) && !Quirks::of(Declared::Rfc).has(q) && Quirks::of(Declared::Entra).has(q));
         }
         let client = Client { adscim_version: true, ..Client::default() };
-        assert!(Dialect::new(Declared::Auto, &client).reading().has(Quirk::CreateFromFilter));
-        assert!(!Dialect::new(Declared::Rfc, &client).reading().has(Quirk::CreateFromFilter));
-        assert!(!Dialect::new(Declared::Okta, &client).reading().has(Quirk::CreateFromFilter));
+        assert!(Dialect::new(Declared::Auto, Tuning::default(), &client).reading().has(Quirk::CreateFromFilter));
+        assert!(!Dialect::new(Declared::Rfc, Tuning::default(), &client).reading().has(Quirk::CreateFromFilter));
+        assert!(!Dialect::new(Declared::Okta, Tuning::default(), &client).reading().has(Quirk::CreateFromFilter));
+    }
+
+    #[test]
+    fn a_hand_wins_over_declaration_and_evidence() {
+        let mut tuning = Tuning::default();
+        tuning.set(Quirk::CreateFromFilter, false);
+        tuning.set(Quirk::StringBoolean, true);
+        let client = Client { adscim_version: true, ..Client::default() };
+        assert!(!Dialect::new(Declared::Auto, tuning, &client).reading().has(Quirk::CreateFromFilter));
+        assert!(Dialect::new(Declared::Rfc, tuning, &client).reading().allow(Quirk::StringBoolean, String::new));
     }
 
     #[test]

@@ -1,0 +1,16 @@
+ALTER TABLE bulk_jobs DROP COLUMN argument;
+ALTER TABLE audit_events DROP CONSTRAINT audit_events_pkey;
+ALTER TABLE audit_events ADD PRIMARY KEY (id);
+DROP TABLE idempotency_keys;
+DROP TABLE trusted_issuers;
+DROP TABLE used_assertions;
+DROP TABLE oauth_clients;
+DROP TABLE admin_keys;
+DROP INDEX tokens_expire;
+ALTER TABLE tokens DROP COLUMN warned;
+ALTER TABLE tokens DROP COLUMN certificate;
+ALTER TABLE tokens DROP COLUMN replaces;
+ALTER TABLE tokens DROP COLUMN source;
+DROP TABLE sources;
+ALTER TABLE tenants DROP COLUMN suspended;
+ALTER TABLE tenants DROP COLUMN version;

@@ -1,0 +1,81 @@
+//! The admin API: resources, not verbs. This file is the table of its routes; each is described where its handler is.
+
+pub mod call;
+pub mod gate;
+pub mod keys;
+pub mod openapi;
+pub mod params;
+pub mod problem;
+pub mod sources;
+pub mod tenants;
+pub mod tokens;
+
+use super::get;
+use crate::error::Error;
+use crate::scim;
+use actix_web::HttpResponse;
+use actix_web::http::{Method, header};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use std::future::ready;
+
+/// Every route of the admin API.
+pub fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(only("/admin/openapi.json", &[Method::GET]).route(get().to(openapi::document)))
+        .service(only("/admin", &[Method::GET]).route(get().to(openapi::to_page)))
+        .service(only("/admin/docs/{file:.*}", &[Method::GET]).route(get().to(openapi::page)))
+        .service(web::scope("/admin/v1").wrap(from_fn(gate::authenticate)).configure(versioned).default_service(web::to(not_found)));
+}
+
+fn versioned(cfg: &mut ServiceConfig) {
+    cfg.service(only("/keys", &[Method::GET, Method::POST]).route(get().to(keys::list)).route(web::post().to(keys::create)))
+        .service(only("/keys/{id}", &[Method::DELETE]).route(web::delete().to(keys::revoke)))
+        .service(only("/tenants", &[Method::GET, Method::POST]).route(get().to(tenants::list)).route(web::post().to(tenants::create)))
+        .service(
+            only("/tenants/{tenant}", &[Method::GET, Method::PATCH, Method::DELETE])
+                .route(get().to(tenants::get))
+                .route(web::patch().to(tenants::change))
+                .route(web::delete().to(tenants::delete)),
+        )
+        .service(web::scope("/tenants/{tenant}").configure(of_tenant).default_service(web::to(not_found)));
+}
+
+fn of_tenant(cfg: &mut ServiceConfig) {
+    cfg.service(only("/deletion", &[Method::GET]).route(get().to(tenants::deletion)))
+        .service(only("/keys", &[Method::GET, Method::POST]).route(get().to(keys::list_of)).route(web::post().to(keys::create_for)))
+        .service(only("/keys/{id}", &[Method::DELETE]).route(web::delete().to(keys::revoke_of)))
+        .service(only("/sources", &[Method::GET, Method::POST]).route(get().to(sources::list)).route(web::post().to(sources::create)))
+        .service(
+            only("/sources/{source}", &[Method::GET, Method::PATCH, Method::DELETE])
+                .route(get().to(sources::get))
+                .route(web::patch().to(sources::change))
+                .route(web::delete().to(sources::delete)),
+        )
+        .service(only("/tokens", &[Method::GET, Method::POST]).route(get().to(tokens::list)).route(web::post().to(tokens::create)))
+        .service(only("/tokens/{id}", &[Method::GET, Method::DELETE]).route(get().to(tokens::get)).route(web::delete().to(tokens::revoke)))
+        .service(
+            only("/tokens/{id}/rotation", &[Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+                .route(get().to(tokens::rotation))
+                .route(web::post().to(tokens::rotate))
+                .route(web::patch().to(tokens::complete_rotation))
+                .route(web::delete().to(tokens::cancel_rotation)),
+        );
+}
+
+/// A path that answers 405 with `Allow` to every method but these.
+fn only(path: &str, methods: &'static [Method]) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(move || ready(method_not_allowed(methods))))
+}
+
+fn method_not_allowed(methods: &[Method]) -> HttpResponse {
+    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    HttpResponse::MethodNotAllowed()
+        .insert_header((header::ALLOW, allowed.clone()))
+        .insert_header((header::CONTENT_TYPE, problem::MEDIA_TYPE))
+        .body(problem::body(actix_web::http::StatusCode::METHOD_NOT_ALLOWED, "method", &format!("this path takes {allowed}")))
+}
+
+/// A path that leads nowhere.
+async fn not_found(req: actix_web::HttpRequest) -> problem::Result<HttpResponse> {
+    Err(Error::missing("path", format!("there is nothing at {}", scim::error::shown(req.path()))).into())
+}

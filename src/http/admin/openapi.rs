@@ -1,0 +1,139 @@
+//! The description of the admin API (OpenAPI 3.1), made from its handlers, and a page to read it.
+
+use super::{keys, problem, sources, tenants, tokens};
+use crate::domain::Settings;
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::Path;
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, OnceLock};
+use utoipa::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerFile};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Rollbook admin API",
+        version = env!("CARGO_PKG_VERSION"),
+        description = "Tenants, their sources and tokens, and the members of their rolls. Errors are problem details (RFC 9457)."
+    ),
+    paths(
+        keys::list, keys::create, keys::revoke, keys::list_of, keys::create_for, keys::revoke_of,
+        tenants::list, tenants::create, tenants::get, tenants::change, tenants::deletion, tenants::delete,
+        sources::list, sources::create, sources::get, sources::change, sources::delete,
+        tokens::list, tokens::create, tokens::get, tokens::revoke,
+        tokens::rotation, tokens::rotate, tokens::complete_rotation, tokens::cancel_rotation,
+    ),
+    components(schemas(problem::Problem)),
+    tags(
+        (name = "tenants", description = "The customers"),
+        (name = "sources", description = "The connections of a tenant's identity providers"),
+        (name = "tokens", description = "What identity providers connect with"),
+        (name = "keys", description = "Keys of this API"),
+    )
+)]
+struct Described;
+
+/// The answers that every operation may give beside its own.
+const PROBLEMS: [(&str, &str); 10] = [
+    ("400", "A member of the body or a parameter makes no sense"),
+    ("401", "No key, or one that is not accepted"),
+    ("403", "The key does not allow this"),
+    ("404", "There is no such thing"),
+    ("409", "It contradicts what is there"),
+    ("410", "It is over"),
+    ("412", "It was changed since it was read (If-Match)"),
+    ("413", "The body is too large"),
+    ("415", "The body has another media type"),
+    ("503", "Too much is going on; try again after Retry-After"),
+];
+
+/// The document, with what all operations have in common.
+#[must_use]
+pub fn described() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        let mut doc = serde_json::to_value(Described::openapi()).unwrap_or_default();
+        if let Some(paths) = doc.get_mut("paths").and_then(Value::as_object_mut) {
+            for operations in paths.values_mut().filter_map(Value::as_object_mut) {
+                operations.iter_mut().for_each(|(method, operation)| complete(method, operation));
+            }
+        }
+        if let Some(all) = doc.as_object_mut() {
+            all.insert("security".to_owned(), json!([{"key": []}]));
+        }
+        if let Some(components) = doc.get_mut("components").and_then(Value::as_object_mut) {
+            components.insert("securitySchemes".to_owned(), json!({"key": {"type": "http", "scheme": "bearer"}}));
+        }
+        if let Some(properties) = doc.pointer_mut("/components/schemas/Settings/properties") {
+            add_defaults(properties);
+        }
+        doc
+    })
+}
+
+fn complete(method: &str, operation: &mut Value) {
+    let Some(operation) = operation.as_object_mut() else { return };
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    for (status, description) in PROBLEMS {
+        let answer = json!({
+            "description": description,
+            "content": {problem::MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        });
+        if let Some(all) = responses.as_object_mut() {
+            all.entry(status).or_insert(answer);
+        }
+    }
+    let header = match method {
+        "post" => Some((
+            "Idempotency-Key",
+            "Sent twice with the same key, within a day, it happens once",
+            json!({"type": "string", "minLength": 8, "maxLength": 255}),
+        )),
+        "patch" => Some(("If-Match", "The ETag that must still be in force", json!({"type": "string"}))),
+        _ => None,
+    };
+    if let Some((name, description, schema)) = header {
+        let parameter = json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema});
+        if let Some(list) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut() {
+            list.push(parameter);
+        }
+    }
+}
+
+/// Every setting with its default.
+fn add_defaults(properties: &mut Value) {
+    let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
+    for (name, value) in defaults.as_object().unwrap_or(&Map::new()) {
+        if let Some(property) = properties.get_mut(name).and_then(Value::as_object_mut) {
+            property.insert("default".to_owned(), value.clone());
+        }
+    }
+}
+
+/// `GET /admin/openapi.json`
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok().json(described())
+}
+
+/// `GET /admin`: where the page is.
+pub async fn to_page() -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, "/admin/docs/index.html")).finish()
+}
+
+/// `GET /admin/docs/…`: the page, and what belongs to it. It asks no other host for anything.
+pub async fn page(file: Path<String>) -> HttpResponse {
+    static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| Arc::new(Config::from("/admin/openapi.json")));
+    let name = if file.is_empty() { "index.html" } else { file.as_str() };
+    match utoipa_swagger_ui::serve(name, config.clone()) {
+        Ok(Some(SwaggerFile { bytes, content_type, gzpipped, .. })) => {
+            let mut out = HttpResponse::Ok();
+            if gzpipped {
+                out.insert_header((header::CONTENT_ENCODING, "gzip"));
+            }
+            out.content_type(content_type).body(bytes.into_owned())
+        }
+        Ok(None) | Err(_) => HttpResponse::NotFound().finish(),
+    }
+}

@@ -1,0 +1,268 @@
+//! `/admin/v1/tenants/{tenant}/tokens`: the tokens with which identity providers connect.
+
+use super::call::{Call, done, ok};
+use super::problem::Result;
+use crate::domain::{Scopes, Token, TokenKind, source};
+use crate::error::{self, Error};
+use crate::scim::value::{date_time, write_time};
+use crate::service::idempotency::Made;
+use crate::service::tokens::{self, Order};
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A token; the token itself is only shown when it is issued.
+#[derive(Serialize, ToSchema)]
+pub struct TokenView {
+    id: String,
+    name: String,
+    source: String,
+    kind: Kind,
+    state: State,
+    #[schema(example = json!(["scim:read", "scim:write"]))]
+    scopes: Vec<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+    /// The id of the token that it will follow, while that one is being rotated.
+    replaces: Option<String>,
+    /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705).
+    certificate: Option<String>,
+}
+
+/// How a token proves itself.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Opaque,
+    Jwt,
+}
+
+/// Whether a token is accepted.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Live,
+    Expired,
+    Revoked,
+}
+
+/// All tokens of a tenant, oldest first.
+#[derive(Serialize, ToSchema)]
+pub struct TokenList {
+    items: Vec<TokenView>,
+}
+
+/// A token that was just issued.
+#[derive(Serialize, ToSchema)]
+pub struct IssuedToken {
+    #[serde(flatten)]
+    view: TokenView,
+    /// The token itself. It is not stored and cannot be had again.
+    token: String,
+}
+
+/// A new token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// What it is for, 1 to 100 characters.
+    #[serde(default = "token_name")]
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[serde(default = "default_source")]
+    source: String,
+    #[serde(default)]
+    kind: Kind,
+    /// `scim:read`, `scim:write`, `scim:secrets`; without any, the first two.
+    #[serde(default)]
+    #[schema(example = json!(["scim:read", "scim:write"]))]
+    scopes: Vec<String>,
+    /// Without it, it is valid for ever.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705).
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    certificate: Option<String>,
+}
+
+/// How the next token is to be.
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub struct NewRotation {
+    /// Without it, as long from now as the old one was meant to live.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// How a rotation ends.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotationEnd {
+    #[expect(dead_code, reason = "there is one word for it")]
+    state: Complete,
+}
+
+/// The old token is revoked.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Complete {
+    Complete,
+}
+
+fn token_name() -> String {
+    "token".to_owned()
+}
+
+fn default_source() -> String {
+    source::DEFAULT.to_owned()
+}
+
+/// The scopes of a list of words, the usual ones when it is empty.
+pub(super) fn scopes(words: &[String], parse: fn(&str) -> std::result::Result<Scopes, String>) -> error::Result<Scopes> {
+    if words.is_empty() { Ok(Scopes::ALL) } else { parse(&words.join(" ")).map_err(|e| Error::Invalid(format!("scopes: {e}"))) }
+}
+
+/// A time of a body, in microseconds since the epoch.
+pub(super) fn time(name: &str, text: Option<&str>) -> error::Result<Option<i64>> {
+    let bad = |text: &str| Error::Invalid(format!("{name}: \"{}\" is no time; 2027-01-31T12:00:00Z is", crate::scim::error::shown(text)));
+    text.map(|t| date_time(t).map(|(micros, _)| micros).ok_or_else(|| bad(t))).transpose()
+}
+
+fn view(t: &Token, now: i64) -> TokenView {
+    TokenView {
+        id: t.id.clone(),
+        name: t.name.clone(),
+        source: t.source.clone(),
+        kind: if t.kind == TokenKind::Jwt { Kind::Jwt } else { Kind::Opaque },
+        state: match t {
+            _ if t.revoked_at.is_some() => State::Revoked,
+            _ if t.is_live(now) => State::Live,
+            _ => State::Expired,
+        },
+        scopes: t.scopes.to_string().split(' ').map(str::to_owned).collect(),
+        created_at: write_time(t.created_at),
+        expires_at: t.expires_at.map(write_time),
+        last_used_at: t.last_used_at.map(write_time),
+        revoked_at: t.revoked_at.map(write_time),
+        replaces: t.replaces.clone(),
+        certificate: t.certificate.clone(),
+    }
+}
+
+fn issued(tenant: &str, token: &Token, secret: String, now: i64) -> Made {
+    let body: Value = json!(IssuedToken { view: view(token, now), token: secret });
+    Made::at(format!("/admin/v1/tenants/{tenant}/tokens/{}", token.id), body)
+}
+
+/// List tokens, without the tokens themselves
+#[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/tokens", tag = "tokens", params(("tenant" = String, Path)), responses((status = 200, body = TokenList)))]
+pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
+    let now = call.app.now();
+    let found = call.read(&tenant, |conn, act| tokens::list(conn, &act.tenant.name)).await?;
+    Ok(ok(&json!(TokenList { items: found.iter().map(|t| view(t, now)).collect() })))
+}
+
+/// Issue a token
+///
+/// It is shown once. A key gives no scope away that it has not got itself, by the last word: `admin:secrets` for `scim:secrets`.
+#[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/tokens", tag = "tokens", params(("tenant" = String, Path)), request_body = NewToken, responses((status = 201, body = IssuedToken)))]
+pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    let new: NewToken = call.json()?;
+    let order = Order {
+        kind: if matches!(new.kind, Kind::Jwt) { TokenKind::Jwt } else { TokenKind::Opaque },
+        name: new.name,
+        scopes: scopes(&new.scopes, Scopes::parse)?,
+        expires_at: time("expires_at", new.expires_at.as_deref())?,
+        source: new.source,
+        certificate: new.certificate,
+    };
+    call.may_give(order.scopes)?;
+    call.make(&tenant, move |conn, act| {
+        let (token, secret) = tokens::issue_for(conn, act, &order)?;
+        Ok(issued(&act.tenant.name, &token, secret, act.now))
+    })
+    .await
+}
+
+/// Show a token, without the token itself
+#[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/tokens/{id}", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), responses((status = 200, body = TokenView)))]
+pub async fn get(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
+    let (tenant, id) = path.into_inner();
+    let now = call.app.now();
+    let found = call.read(&tenant, move |conn, act| tokens::find(conn, act, &id)).await?;
+    Ok(ok(&json!(view(&found, now))))
+}
+
+/// Revoke a token
+///
+/// Every server refuses it within a second.
+#[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/tokens/{id}", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), responses((status = 204)))]
+pub async fn revoke(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
+    let (tenant, id) = path.into_inner();
+    call.write(&tenant, move |conn, act| tokens::revoke_for(conn, act, &id)).await?;
+    Ok(done())
+}
+
+/// Show the token that will follow one that is being rotated
+#[utoipa::path(get, path = "/admin/v1/tenants/{tenant}/tokens/{id}/rotation", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), responses((status = 200, body = TokenView)))]
+pub async fn rotation(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
+    let (tenant, id) = path.into_inner();
+    let now = call.app.now();
+    let next = call.read(&tenant, move |conn, act| tokens::rotation(conn, act, &id)).await?;
+    Ok(ok(&json!(view(&next, now))))
+}
+
+/// Begin to rotate a token
+///
+/// A second one like it is issued, and both are accepted until the rotation is completed or cancelled.
+#[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/tokens/{id}/rotation", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), request_body = Option<NewRotation>, responses((status = 201, body = IssuedToken)))]
+pub async fn rotate(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    let new: NewRotation = if call.body.is_empty() { NewRotation::default() } else { call.json()? };
+    let expires_at = time("expires_at", new.expires_at.as_deref())?;
+    let ((tenant, id), held) = (path.into_inner(), call.scopes());
+    call.make(&tenant, move |conn, act| {
+        let old = tokens::find(conn, act, &id)?;
+        if !held.covers(old.scopes) {
+            return Err(Error::Denied(format!("a key with the scopes {} cannot give {} away", held.admin(), old.scopes)));
+        }
+        let (token, secret) = tokens::rotate(conn, act, &id, expires_at)?;
+        Ok(issued(&act.tenant.name, &token, secret, act.now))
+    })
+    .await
+}
+
+/// Complete a rotation
+///
+/// The old token is revoked; the answer is the one that has followed it.
+#[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/tokens/{id}/rotation", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), request_body = RotationEnd, responses((status = 200, body = TokenView)))]
+pub async fn complete_rotation(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    let _: RotationEnd = call.json()?;
+    let (tenant, id) = path.into_inner();
+    let now = call.app.now();
+    let next = call.write(&tenant, move |conn, act| tokens::complete_rotation(conn, act, &id)).await?;
+    Ok(ok(&json!(view(&next, now))))
+}
+
+/// Cancel a rotation
+///
+/// The new token is revoked, the old one stays.
+#[utoipa::path(delete, path = "/admin/v1/tenants/{tenant}/tokens/{id}/rotation", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), responses((status = 204)))]
+pub async fn cancel_rotation(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
+    let (tenant, id) = path.into_inner();
+    call.write(&tenant, move |conn, act| tokens::cancel_rotation(conn, act, &id)).await?;
+    Ok(done())
+}

@@ -1,0 +1,139 @@
+//! Sources: the connections of a tenant's identity providers.
+
+use super::audit;
+use super::roll::Act;
+use crate::domain::tenant::check_name;
+use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source};
+use crate::error::{Error, Result};
+use crate::scim::dialect::{Quirk, Quirks, Tuning};
+use crate::store::{self, Conn, sources, tenants, tokens};
+use std::collections::BTreeMap;
+
+/// What an admin sets of a source. What is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub idp: Option<Option<Idp>>,
+    pub state: Option<SourceState>,
+    pub capabilities: Option<Capabilities>,
+    /// By name; `None` leaves a tolerance to the provider again.
+    pub tolerances: BTreeMap<String, Option<bool>>,
+    pub client_ca: Option<Option<String>>,
+}
+
+/// The source of that name.
+///
+/// # Errors
+/// When there is none.
+pub fn named(conn: &mut Conn, tenant: &Tenant, name: &str) -> Result<ScimSource> {
+    let found = sources::find(conn, tenant.id, name)?;
+    found.ok_or_else(|| Error::missing("source", format!("tenant \"{}\" has no source \"{name}\"", tenant.name)))
+}
+
+/// A tenant's sources, by name.
+///
+/// # Errors
+/// When the database fails.
+pub fn list(conn: &mut Conn, act: &Act) -> Result<Vec<ScimSource>> {
+    Ok(sources::list(conn, act.tenant.id)?)
+}
+
+/// Makes a source.
+///
+/// # Errors
+/// When the name is no name or taken, or a part of it makes no sense.
+pub fn create(conn: &mut Conn, act: &Act, name: &str, change: &Change) -> Result<ScimSource> {
+    check_name(name).map_err(|e| Error::Invalid(e.replace("tenant name", "name of a source")))?;
+    let source = changed(&ScimSource::new(act.tenant.id, name, act.now), change)?;
+    sources::insert(conn, &source).map_err(|e| match e {
+        store::Error::Duplicate(_) => Error::conflict("source_exists", format!("there is already a source \"{name}\"")),
+        other => other.into(),
+    })?;
+    audit::admin(conn, act, "source_created", name)?;
+    Ok(source)
+}
+
+/// Changes a source; it, as it is then. `version` is the one that must be in force, if any.
+///
+/// # Errors
+/// When there is none of that name, it was changed meanwhile, or a part of the change makes no sense.
+pub fn change(conn: &mut Conn, act: &Act, name: &str, version: Option<i64>, change: &Change) -> Result<ScimSource> {
+    let before = named(conn, &act.tenant, name)?;
+    if version.is_some_and(|v| v != before.version) {
+        return Err(Error::Stale);
+    }
+    let mut after = changed(&before, change)?;
+    if after == before {
+        return Ok(before);
+    }
+    if !sources::save(conn, &after)? {
+        return Err(Error::Busy("the source was changed at the same time".to_owned()));
+    }
+    tenants::bump_auth_epoch(conn)?;
+    after.version += 1;
+    let what = if before.state == after.state { name.to_owned() } else { format!("{name}: {}", after.state.as_str()) };
+    audit::admin(conn, act, "source_changed", &what)?;
+    Ok(after)
+}
+
+fn changed(before: &ScimSource, change: &Change) -> Result<ScimSource> {
+    let mut after = before.clone();
+    after.idp = change.idp.unwrap_or(before.idp);
+    after.state = change.state.unwrap_or(before.state);
+    after.capabilities = change.capabilities.unwrap_or(before.capabilities);
+    for (name, on) in &change.tolerances {
+        if Quirk::named(name).is_none() {
+            let known: Vec<&str> = Quirk::ALL.iter().map(|q| q.name()).collect();
+            return Err(Error::Invalid(format!("tolerances: \"{name}\" is none; these are: {}", known.join(", "))));
+        }
+        match on {
+            Some(on) => drop(after.tolerances.insert(name.clone(), *on)),
+            None => drop(after.tolerances.remove(name)),
+        }
+    }
+    if let Some(ca) = &change.client_ca {
+        after.client_ca.clone_from(ca);
+    }
+    Ok(after)
+}
+
+/// Removes a source that is detached. Its tokens are revoked; nobody is deactivated.
+///
+/// # Errors
+/// When there is none of that name, it is not detached, or it is the one that every tenant has.
+pub fn delete(conn: &mut Conn, act: &Act, name: &str) -> Result<()> {
+    let found = named(conn, &act.tenant, name)?;
+    if name == source::DEFAULT {
+        return Err(Error::conflict("default_source", "the source \"default\" stays; detach it instead"));
+    }
+    if found.state != SourceState::Detached {
+        return Err(Error::conflict("source_in_use", format!("source \"{name}\" is {}; detach it first", found.state.as_str())));
+    }
+    let revoked = tokens::revoke_all(conn, act.tenant.id, name, act.now)?;
+    sources::delete(conn, act.tenant.id, name)?;
+    tenants::bump_auth_epoch(conn)?;
+    audit::admin(conn, act, "source_deleted", &format!("{name}, {revoked} token(s) revoked"))
+}
+
+/// The identity provider of a source.
+#[must_use]
+pub fn idp(tenant: &Tenant, source: &ScimSource) -> Idp {
+    source.idp.unwrap_or(tenant.idp)
+}
+
+/// The tolerances that are switched on or off by hand.
+#[must_use]
+pub fn tuning(source: &ScimSource) -> Tuning {
+    let mut tuning = Tuning::default();
+    for (name, on) in &source.tolerances {
+        if let Some(quirk) = Quirk::named(name) {
+            tuning.set(quirk, *on);
+        }
+    }
+    tuning
+}
+
+/// The tolerances that are on for a source when a request shows nothing more.
+#[must_use]
+pub fn tolerances(tenant: &Tenant, source: &ScimSource) -> Vec<&'static str> {
+    tuning(source).over(Quirks::of(super::declared(idp(tenant, source)))).iter().map(Quirk::name).collect()
+}
