@@ -35,7 +35,7 @@ fn read<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Done<T>) -> Result<T, S
 pub fn hinted(e: &Error) -> String {
     match e {
         Error::Missing { what: "tenant", detail } => format!("{detail}; `rollbook tenant list` shows those that exist"),
-        Error::Missing { what: what @ ("source" | "token" | "key"), detail } => {
+        Error::Missing { what: what @ ("source" | "token" | "key" | "location"), detail } => {
             format!("{detail}; `rollbook {what} list` shows those that exist")
         }
         other => other.to_string(),

@@ -101,6 +101,9 @@ pub fn unseal(conn: &mut Conn, act: &Act, person: &str, sealed: &str) -> std::re
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    pub id: String,
+    /// The permanent id of the member; empty for what is about none.
+    pub person: String,
     /// Microseconds since the epoch.
     pub at: i64,
     pub event: String,
@@ -139,23 +142,35 @@ impl Line {
 /// # Errors
 /// When the database fails.
 pub fn timeline(conn: &mut Conn, act: &Act, person: &str) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for e in audit::of_person(conn, act.tenant.id, person)? {
-        let detail = match &e.detail {
-            Some(sealed) => Some(unseal(conn, act, person, sealed)?.unwrap_or_else(|| "erased".to_owned())),
-            None => None,
-        };
-        lines.push(Line {
-            at: e.at,
-            event: e.event,
-            from: e.from,
-            to: e.to,
-            actor_kind: e.actor_kind,
-            actor: e.actor,
-            reason: e.reason,
-            detail,
-            request_id: e.request_id,
-        });
-    }
-    Ok(lines)
+    let found = audit::of_person(conn, act.tenant.id, person)?;
+    found.into_iter().map(|e| line(conn, act, e)).collect()
+}
+
+/// The history of a tenant from the newest on, before `before`; only what is about no member, if asked for.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, act: &Act, only_admin: bool, before: &str, limit: i64) -> Result<Vec<Line>> {
+    let found = audit::page(conn, act.tenant.id, only_admin, before, limit)?;
+    found.into_iter().map(|e| line(conn, act, e)).collect()
+}
+
+fn line(conn: &mut Conn, act: &Act, e: Entry) -> Result<Line> {
+    let detail = match &e.detail {
+        Some(sealed) => Some(unseal(conn, act, &e.person, sealed)?.unwrap_or_else(|| "erased".to_owned())),
+        None => None,
+    };
+    Ok(Line {
+        id: e.id,
+        person: e.person,
+        at: e.at,
+        event: e.event,
+        from: e.from,
+        to: e.to,
+        actor_kind: e.actor_kind,
+        actor: e.actor,
+        reason: e.reason,
+        detail,
+        request_id: e.request_id,
+    })
 }

@@ -116,11 +116,30 @@ fn open(conn: &mut Conn, act: &Act, row: &Row, member: &Member, code: &Code) -> 
 pub fn export(conn: &mut Conn, act: &Act) -> Result<Vec<Slip>> {
     let mut slips = Vec::new();
     for code in codes::all_live(conn, act.tenant.id, act.now)? {
-        let Some(row) = store::roll::lock_person(conn, act.tenant.id, &code.person)? else { continue };
-        let Some(member) = row.member.as_deref().filter(|m| matches!(m.state, State::Invited | State::Claimed)) else { continue };
-        slips.extend(open(conn, act, &row, member, &code)?);
+        slips.extend(of(conn, act, &code)?);
     }
     Ok(slips)
+}
+
+/// The live codes of a tenant in the order of the members' permanent ids, after `after`, each with that id. Each reading is
+/// written into its member's history.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, act: &Act, after: &str, limit: i64) -> Result<Vec<(String, Option<Slip>)>> {
+    let mut slips = Vec::new();
+    for code in codes::page(conn, act.tenant.id, after, act.now, limit)? {
+        slips.push((code.person.clone(), of(conn, act, &code)?));
+    }
+    Ok(slips)
+}
+
+fn of(conn: &mut Conn, act: &Act, code: &Code) -> Result<Option<Slip>> {
+    let Some(row) = store::roll::lock_person(conn, act.tenant.id, &code.person)? else { return Ok(None) };
+    match row.member.as_deref().filter(|m| matches!(m.state, State::Invited | State::Claimed)) {
+        Some(member) => open(conn, act, &row, member, code),
+        None => Ok(None),
+    }
 }
 
 /// Revokes the live code of a member.

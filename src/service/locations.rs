@@ -26,6 +26,14 @@ pub fn list_all(conn: &mut Conn, act: &Act) -> Result<Vec<String>> {
     Ok(locations::list(conn, act.tenant.id)?)
 }
 
+/// The places of a tenant by name, after `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, act: &Act, after: &str, limit: i64) -> Result<Vec<String>> {
+    Ok(locations::page(conn, act.tenant.id, after, limit)?)
+}
+
 /// Adds a place.
 ///
 /// # Errors
@@ -39,7 +47,7 @@ fn insert(conn: &mut Conn, act: &Act, name: &str) -> Result<()> {
     if locations::insert(conn, act.tenant.id, name, act.now)? {
         return Ok(());
     }
-    Err(Error::Invalid(format!("there is already a location \"{name}\"")))
+    Err(Error::conflict("location_exists", format!("there is already a location \"{name}\"")))
 }
 
 fn checked(name: &str) -> Result<String> {
@@ -64,7 +72,7 @@ fn delete(conn: &mut Conn, act: &Act, name: &str) -> Result<()> {
     if locations::delete(conn, act.tenant.id, name)? {
         return Ok(());
     }
-    Err(Error::Invalid(format!("there is no location \"{name}\"; `rollbook location list` shows those that exist")))
+    Err(Error::missing("location", format!("there is no location \"{name}\"")))
 }
 
 /// Renames a place. Sources that still send the old name are no longer matched.

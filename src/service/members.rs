@@ -250,6 +250,30 @@ pub fn outbox(conn: &mut Conn, act: &Act, state: Option<&str>, limit: i64) -> Re
     Ok(store::outbox::list(conn, act.tenant.id, state, limit)?)
 }
 
+/// A tenant's letters from the newest on, before `before`; only those in one state, if one is named.
+///
+/// # Errors
+/// When the database fails.
+pub fn letters(conn: &mut Conn, act: &Act, state: Option<&str>, before: &str, limit: i64) -> Result<Vec<outbox::Entry>> {
+    Ok(store::outbox::page(conn, act.tenant.id, state, before, limit)?)
+}
+
+/// One of a tenant's letters.
+///
+/// # Errors
+/// When there is none of that id.
+pub fn letter(conn: &mut Conn, act: &Act, id: &str) -> Result<outbox::Entry> {
+    store::outbox::find(conn, act.tenant.id, id)?.ok_or_else(|| Error::missing("mail", format!("there is no mail {id}")))
+}
+
+/// The times in which more members were deactivated than is usual.
+///
+/// # Errors
+/// When the database fails.
+pub fn freezes(conn: &mut Conn, act: &Act) -> Result<Vec<store::purge::Freeze>> {
+    Ok(store::purge::freezes(conn, act.tenant.id)?)
+}
+
 /// Sends letters again that were given up: one, or all. How many there are.
 ///
 /// # Errors

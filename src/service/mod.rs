@@ -22,6 +22,7 @@ pub mod purge;
 pub mod read;
 pub mod render;
 pub mod roll;
+pub mod rosters;
 pub mod secrets;
 pub mod sources;
 pub mod tenants;
@@ -35,7 +36,7 @@ use crate::error::{Error, Result};
 use crate::scim::dialect::{Declared, Dialect, Reading};
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
-pub use crate::store::{Conn as Connection, Kind};
+pub use crate::store::{Conn as Connection, Kind, Row};
 pub use roll::Act;
 use std::sync::Arc;
 

@@ -1,10 +1,12 @@
 //! Recording what was tolerated: with the change itself, so that neither exists without the other.
 
 use super::Ctx;
+use super::roll::Act;
 use crate::domain::{Tenant, new_id};
 use crate::error::Result;
 use crate::scim::dialect::Reading;
-use crate::store::notes::{self, Entry};
+use crate::store::notes;
+pub use crate::store::notes::Entry;
 use crate::store::{self, Conn};
 use serde_json::json;
 
@@ -45,4 +47,12 @@ pub fn record(conn: &mut Conn, ctx: &Ctx, reading: &Reading) -> Result<()> {
 /// When the database fails.
 pub fn list(conn: &mut Conn, tenant: &Tenant, limit: i64) -> std::result::Result<Vec<Entry>, store::Error> {
     notes::list(conn, tenant.id, limit)
+}
+
+/// A tenant's entries from the newest on, before `before`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, act: &Act, before: &str, limit: i64) -> Result<Vec<Entry>> {
+    Ok(notes::page(conn, act.tenant.id, before, limit)?)
 }

@@ -9,6 +9,7 @@ use crate::domain::settings::DAY;
 use crate::domain::{Member, State};
 use crate::error::Result;
 use crate::scim::value::fold;
+pub use crate::store::purge::Freeze;
 use crate::store::{self, Conn, Kind, Row, counts, emails, outbox, purge};
 
 /// What an anonymised member is called.

@@ -60,6 +60,7 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, e: &Entry) -> Result<(), Error>
     Ok(())
 }
 
+const SELECT: &str = "SELECT id, person, at, actor_kind, actor, event, from_state, to_state, reason, detail, request_id FROM audit_events WHERE tenant_id = ";
 type Types = (Text, Text, BigInt, Text, Text, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>);
 type Tuple = (String, String, i64, String, String, String, String, String, Option<String>, Option<String>, Option<String>);
 
@@ -68,14 +69,26 @@ type Tuple = (String, String, i64, String, String, String, String, String, Optio
 /// # Errors
 /// When the database fails.
 pub fn of_person(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Vec<Entry>, Error> {
-    let rows: Vec<Tuple> = Sql::new(
-        "SELECT id, person, at, actor_kind, actor, event, from_state, to_state, reason, detail, request_id FROM audit_events WHERE tenant_id = ",
-    )
-    .big(tenant.0)
-    .sql(" AND person = ")
-    .text(person)
-    .sql(" ORDER BY id")
-    .load::<Types, _>(conn)?;
+    load(conn, Sql::new(SELECT).big(tenant.0).sql(" AND person = ").text(person).sql(" ORDER BY id"))
+}
+
+/// The events of a tenant from the newest on, before `before`; only those that are about no member, if asked for.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, only_admin: bool, before: &str, limit: i64) -> Result<Vec<Entry>, Error> {
+    let mut sql = Sql::new(SELECT).big(tenant.0);
+    if only_admin {
+        sql = sql.sql(" AND person = ''");
+    }
+    if !before.is_empty() {
+        sql = sql.sql(" AND id < ").text(before);
+    }
+    load(conn, sql.sql(" ORDER BY id DESC").limit(limit))
+}
+
+fn load(conn: &mut Conn, sql: Sql<'_>) -> Result<Vec<Entry>, Error> {
+    let rows: Vec<Tuple> = sql.load::<Types, _>(conn)?;
     let entry = |(id, person, at, actor_kind, actor, event, from, to, reason, detail, request_id)| Entry {
         id,
         person,

@@ -104,6 +104,15 @@ pub fn all_live(conn: &mut Conn, tenant: TenantId, now: i64) -> Result<Vec<Code>
     load(conn, sql.sql(" ORDER BY c.person"))
 }
 
+/// The live codes of a tenant by the order of the members, after `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, after: &str, now: i64, limit: i64) -> Result<Vec<Code>, Error> {
+    let sql = Sql::new(SELECT).sql("c.tenant_id = ").big(tenant.0).sql(" AND c.state = 'live' AND c.expires_at > ").big(now);
+    load(conn, sql.sql(" AND c.person > ").text(after).sql(" ORDER BY c.person").limit(limit))
+}
+
 /// Ends the live code of a person, and what it was encrypted as; whether there was one.
 ///
 /// # Errors

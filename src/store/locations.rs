@@ -40,6 +40,20 @@ pub fn exists(conn: &mut Conn, tenant: TenantId, name: &str) -> Result<bool, Err
     Ok(!rows.is_empty())
 }
 
+/// The places of a tenant by name, after `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, after: &str, limit: i64) -> Result<Vec<String>, Error> {
+    Sql::new("SELECT name FROM locations WHERE tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND name > ")
+        .text(after)
+        .sql(" ORDER BY name")
+        .limit(limit)
+        .load::<Text, _>(conn)
+}
+
 /// The places of a tenant, by name.
 ///
 /// # Errors

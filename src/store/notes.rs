@@ -55,20 +55,24 @@ type Tuple = (String, i64, String, String, i64, String, String, Option<String>, 
 pub fn list(conn: &mut Conn, tenant: TenantId, limit: i64) -> Result<Vec<Entry>, Error> {
     let rows: Vec<Tuple> =
         request_notes::table.filter(request_notes::tenant_id.eq(tenant.0)).order(request_notes::id.desc()).limit(limit).load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, _, token_id, request_id, at, method, target, provider, signal, notes)| Entry {
-            id,
-            token_id,
-            request_id,
-            at,
-            method,
-            target,
-            provider,
-            signal,
-            notes,
-        })
-        .collect())
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+fn entry((id, _, token_id, request_id, at, method, target, provider, signal, notes): Tuple) -> Entry {
+    Entry { id, token_id, request_id, at, method, target, provider, signal, notes }
+}
+
+/// A tenant's entries from the newest on, before `before`.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, before: &str, limit: i64) -> Result<Vec<Entry>, Error> {
+    let mut query = request_notes::table.filter(request_notes::tenant_id.eq(tenant.0)).into_boxed();
+    if !before.is_empty() {
+        query = query.filter(request_notes::id.lt(before));
+    }
+    let rows: Vec<Tuple> = query.order(request_notes::id.desc()).limit(limit).load(conn)?;
+    Ok(rows.into_iter().map(entry).collect())
 }
 
 /// Removes at most `limit` entries of all tenants from before a time; how many there were.

@@ -102,7 +102,7 @@ pub fn lease(conn: &mut Conn, now: i64, until: i64, limit: i64) -> Result<Vec<En
         .big(now)
         .sql(" AND (leased_until IS NULL OR leased_until <= ")
         .big(now)
-        .sql(") ORDER BY due_at")
+        .sql(") AND tenant_id NOT IN (SELECT id FROM tenants WHERE suspended IS NOT NULL) ORDER BY due_at")
         .limit(limit)
         .sql(skip);
     let sql = Sql::new("UPDATE outbox SET attempts = attempts + 1, leased_until = ")
@@ -210,6 +210,33 @@ pub fn list(conn: &mut Conn, tenant: TenantId, state: Option<&str>, limit: i64) 
         sql = sql.sql(" AND state = ").text(state);
     }
     load(conn, sql.sql(" ORDER BY created_at DESC, id DESC").limit(limit))
+}
+
+/// A tenant's letters from the newest on, before `before`; only those in one state, if one is named.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(conn: &mut Conn, tenant: TenantId, state: Option<&str>, before: &str, limit: i64) -> Result<Vec<Entry>, Error> {
+    let mut sql = Sql::new("SELECT ").sql(COLUMNS).sql(" FROM outbox WHERE tenant_id = ").big(tenant.0);
+    sql = match state {
+        // Said in so many words, so that the index of these is used.
+        Some("dead") => sql.sql(" AND state = 'dead'"),
+        Some(state) => sql.sql(" AND state = ").text(state),
+        None => sql,
+    };
+    if !before.is_empty() {
+        sql = sql.sql(" AND id < ").text(before);
+    }
+    load(conn, sql.sql(" ORDER BY id DESC").limit(limit))
+}
+
+/// One of a tenant's letters.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(conn: &mut Conn, tenant: TenantId, id: &str) -> Result<Option<Entry>, Error> {
+    let sql = Sql::new("SELECT ").sql(COLUMNS).sql(" FROM outbox WHERE tenant_id = ").big(tenant.0).sql(" AND id = ").text(id);
+    Ok(load(conn, sql)?.pop())
 }
 
 /// Queues letters again that were given up: one, or all of a tenant. How many there were.

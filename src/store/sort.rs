@@ -25,6 +25,14 @@ pub struct Position {
     pub key: Option<String>,
 }
 
+impl Position {
+    /// After the resource of that id, where nothing is sorted by.
+    #[must_use]
+    pub fn after_id(kind: super::Kind, id: &str) -> Self {
+        Self { kind: kind.code(), id: id.to_owned(), key: None }
+    }
+}
+
 impl Sort {
     /// The sort key of a row.
     pub(super) fn key(&self, dialect: Dialect) -> String {

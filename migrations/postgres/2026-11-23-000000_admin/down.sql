@@ -1,3 +1,6 @@
+DROP INDEX tenants_suspended;
+DROP INDEX outbox_dead;
+DROP INDEX outbox_tenant;
 ALTER TABLE bulk_jobs DROP COLUMN argument;
 ALTER TABLE audit_events DROP CONSTRAINT audit_events_pkey;
 ALTER TABLE audit_events ADD PRIMARY KEY (id);

@@ -101,3 +101,8 @@ ALTER TABLE audit_events ADD PRIMARY KEY (tenant_id, id);
 
 -- What a job does beside its kind.
 ALTER TABLE bulk_jobs ADD COLUMN argument TEXT COLLATE "C";
+
+-- What the admin API lists, and the letters of suspended tenants, which wait.
+CREATE INDEX outbox_tenant ON outbox (tenant_id, id);
+CREATE INDEX outbox_dead ON outbox (tenant_id, id) WHERE state = 'dead';
+CREATE INDEX tenants_suspended ON tenants (id) WHERE suspended IS NOT NULL;

@@ -1,3 +1,6 @@
+DROP INDEX tenants_suspended;
+DROP INDEX outbox_dead;
+DROP INDEX outbox_tenant;
 ALTER TABLE bulk_jobs DROP COLUMN argument;
 CREATE TABLE audit_events_old (
   id TEXT NOT NULL PRIMARY KEY,

@@ -119,3 +119,8 @@ CREATE TRIGGER audit_events_stay BEFORE UPDATE ON audit_events BEGIN SELECT RAIS
 
 -- What a job does beside its kind.
 ALTER TABLE bulk_jobs ADD COLUMN argument TEXT;
+
+-- What the admin API lists, and the letters of suspended tenants, which wait.
+CREATE INDEX outbox_tenant ON outbox (tenant_id, id);
+CREATE INDEX outbox_dead ON outbox (tenant_id, id) WHERE state = 'dead';
+CREATE INDEX tenants_suspended ON tenants (id) WHERE suspended IS NOT NULL;

@@ -2,10 +2,13 @@
 
 pub mod call;
 pub mod gate;
+pub mod groups;
 pub mod keys;
+pub mod locations;
 pub mod openapi;
 pub mod params;
 pub mod problem;
+pub mod records;
 pub mod sources;
 pub mod tenants;
 pub mod tokens;
@@ -41,6 +44,16 @@ fn versioned(cfg: &mut ServiceConfig) {
 }
 
 fn of_tenant(cfg: &mut ServiceConfig) {
+    cfg.configure(records_of_tenant);
+    cfg.service(only("/groups", &[Method::GET]).route(get().to(groups::list)))
+        .service(only("/groups/{id}", &[Method::GET]).route(get().to(groups::get)))
+        .service(only("/groups/{id}/members", &[Method::GET]).route(get().to(groups::members)))
+        .service(only("/locations", &[Method::GET, Method::POST]).route(get().to(locations::list)).route(web::post().to(locations::create)))
+        .service(
+            only("/locations/{name}", &[Method::PATCH, Method::DELETE])
+                .route(web::patch().to(locations::rename))
+                .route(web::delete().to(locations::remove)),
+        );
     cfg.service(only("/deletion", &[Method::GET]).route(get().to(tenants::deletion)))
         .service(only("/keys", &[Method::GET, Method::POST]).route(get().to(keys::list_of)).route(web::post().to(keys::create_for)))
         .service(only("/keys/{id}", &[Method::DELETE]).route(web::delete().to(keys::revoke_of)))
@@ -60,6 +73,18 @@ fn of_tenant(cfg: &mut ServiceConfig) {
                 .route(web::patch().to(tokens::complete_rotation))
                 .route(web::delete().to(tokens::cancel_rotation)),
         );
+}
+
+fn records_of_tenant(cfg: &mut ServiceConfig) {
+    cfg.service(only("/audit", &[Method::GET]).route(get().to(records::audit)))
+        .service(only("/tolerances", &[Method::GET]).route(get().to(records::tolerances)))
+        .service(only("/codes", &[Method::GET]).route(get().to(records::codes)))
+        .service(only("/mails", &[Method::GET, Method::PATCH]).route(get().to(records::mails)).route(web::patch().to(records::retry_all)))
+        .service(
+            only("/mails/{id}", &[Method::GET, Method::PATCH]).route(get().to(records::mail_by_id)).route(web::patch().to(records::retry)),
+        )
+        .service(only("/freezes", &[Method::GET]).route(get().to(records::freezes)))
+        .service(only("/freezes/confirmation", &[Method::PUT]).route(web::put().to(records::confirm)));
 }
 
 /// A path that answers 405 with `Allow` to every method but these.

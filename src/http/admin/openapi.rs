@@ -1,6 +1,6 @@
 //! The description of the admin API (OpenAPI 3.1), made from its handlers, and a page to read it.
 
-use super::{keys, problem, sources, tenants, tokens};
+use super::{groups, keys, locations, problem, records, sources, tenants, tokens};
 use crate::domain::Settings;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -22,6 +22,10 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         tenants::list, tenants::create, tenants::get, tenants::change, tenants::deletion, tenants::delete,
         sources::list, sources::create, sources::get, sources::change, sources::delete,
         tokens::list, tokens::create, tokens::get, tokens::revoke,
+        groups::list, groups::get, groups::members,
+        locations::list, locations::create, locations::rename, locations::remove,
+        records::audit, records::tolerances, records::codes, records::mails, records::mail_by_id, records::retry, records::retry_all,
+        records::freezes, records::confirm,
         tokens::rotation, tokens::rotate, tokens::complete_rotation, tokens::cancel_rotation,
     ),
     components(schemas(problem::Problem)),
@@ -30,6 +34,10 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         (name = "sources", description = "The connections of a tenant's identity providers"),
         (name = "tokens", description = "What identity providers connect with"),
         (name = "keys", description = "Keys of this API"),
+        (name = "groups", description = "Groups, as identity providers have made them"),
+        (name = "locations", description = "The places that members can be at"),
+        (name = "mails", description = "Mails that wait, were sent, or could not be"),
+        (name = "records", description = "What has happened"),
     )
 )]
 struct Described;

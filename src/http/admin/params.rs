@@ -83,6 +83,12 @@ impl Params {
     }
 }
 
+/// The cursor that leads on after the thing of that key.
+#[must_use]
+pub fn cursor(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key)
+}
+
 impl Page {
     /// How many are to be asked for, so that it shows whether there are more.
     #[must_use]
@@ -96,7 +102,7 @@ impl Page {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(key(last)));
+        let next = found.last().filter(|_| more).map(|last| cursor(&key(last)));
         json!({"items": found.iter().map(view).collect::<Vec<_>>(), "next_cursor": next})
     }
 }

@@ -183,9 +183,10 @@ fn found(conn: &mut Conn, tenant: crate::domain::TenantId, person: &str, live: b
     let Some(tenant) = tenants::get(conn, tenant)? else { return Ok(None) };
     let row = if hold { store::roll::lock_person(conn, tenant.id, person)? } else { store::roll::find_person(conn, tenant.id, person)? };
     let Some(row) = row else { return Ok(None) };
-    // Where a domain is no longer trusted, its invitations rest.
+    // Where a domain is no longer trusted or the tenant is suspended, invitations rest.
+    let suspended = tenant.suspended.is_some();
     let trusted = row.member.as_ref().and_then(|m| m.mail.as_deref()).is_none_or(|a| tenant.settings.trusts(a));
-    Ok(Some(Found { tenant: Arc::new(tenant), row, live: live && trusted }))
+    Ok(Some(Found { tenant: Arc::new(tenant), row, live: live && trusted && !suspended }))
 }
 
 /// What a link opens. Changes nothing, however often it is asked.
