@@ -93,6 +93,10 @@ pub enum Command {
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
+    /// Bring tenants to the state that a file declares; the plan is shown first
+    Apply(ApplyArgs),
+    /// Print the present tenants, settings and sources as a file for `apply`, without secrets
+    Export,
     /// Check configuration, database and migrations, and say how to mend what is wrong
     Check,
     /// Look at the configuration
@@ -113,6 +117,19 @@ pub struct ServeArgs {
     /// Refuse to start when the database needs migrations, instead of running them
     #[arg(long)]
     pub no_migrate: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The file, in TOML; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: String,
+    /// Show the plan and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! The command line: what an operator types.
 
 mod admin;
+mod apply;
 mod args;
 mod check;
 mod codes;
@@ -40,6 +41,8 @@ pub fn main() -> ExitCode {
         Command::Location { command } => config(&cli).and_then(|c| places::run(&c, &cli.actor, command)),
         Command::Mail { command } => config(&cli).and_then(|c| mails::run(&c, &cli.actor, command)),
         Command::Notes { tenant, limit } => config(&cli).and_then(|c| admin::notes(&c, tenant, *limit)),
+        Command::Apply(a) => config(&cli).and_then(|c| apply::run(&c, &cli.actor, a)),
+        Command::Export => config(&cli).and_then(|c| apply::export(&c)),
         Command::Check => check::run(config(&cli)),
         Command::Config { command: ConfigCommand::Print } => config(&cli).and_then(|c| say(c.shown().trim_end())),
     };

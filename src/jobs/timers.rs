@@ -18,12 +18,13 @@ pub fn start(app: Arc<App>) -> std::io::Result<Beat> {
 
 type Task = fn(&Clockwork, &mut Conn) -> Result<usize>;
 
-const TASKS: [(&str, Task); 5] = [
+const TASKS: [(&str, Task); 6] = [
     ("termination dates", Clockwork::terminate),
     ("expiry", Clockwork::expire),
     ("reminders", Clockwork::remind),
     ("managers", Clockwork::bind_managers),
     ("digests", Clockwork::announce),
+    ("expiring tokens", Clockwork::warn_of_tokens),
 ];
 
 /// Does everything that is due. Stops between two transactions when it is told to.

@@ -61,4 +61,6 @@ pub enum Content {
     Frozen { count: i64, base: i64, tenant: String },
     /// To administrators: somebody regained access with an access code.
     Recovered { name: String, id: String, tenant: String },
+    /// To administrators: a token expires soon. `expires` is in microseconds since the epoch.
+    TokenExpires { name: String, id: String, expires: i64, time_zone: String, tenant: String },
 }

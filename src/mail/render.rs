@@ -135,6 +135,13 @@ impl Writer {
                 let command = Block::Command(format!("rollbook member timeline {tenant} {id}"));
                 (self.say(t.recovered_subject, &[]), "", vec![body, self.block(t.recovered_check, &[]), command])
             }
+            Content::TokenExpires { name, id, expires, time_zone, tenant } => {
+                let time = when::local(*expires, time_zone, t);
+                let body = self.block(t.token_body, &[("name", name), ("time", &time)]);
+                let (tenant, id) = (clean::argument(tenant, "TENANT"), clean::argument(id, "ID"));
+                let command = Block::Command(format!("rollbook token rotate {tenant} {id}"));
+                (self.say(t.token_subject, &[("name", name)]), "", vec![body, self.block(t.token_rotate, &[]), command])
+            }
         })
     }
 

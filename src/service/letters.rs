@@ -28,11 +28,13 @@ pub enum Kind {
     Frozen,
     /// To the admins: somebody regained access with an access code.
     Recovered,
+    /// To the admins: a token will not be accepted much longer.
+    TokenExpires,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Member(Letter::Invitation),
         Self::Member(Letter::Reminder),
         Self::Member(Letter::AddressChanged),
@@ -40,6 +42,7 @@ impl Kind {
         Self::Digest,
         Self::Frozen,
         Self::Recovered,
+        Self::TokenExpires,
     ];
 
     /// The word for it in the database.
@@ -53,6 +56,7 @@ impl Kind {
             Self::Digest => "digest",
             Self::Frozen => "frozen",
             Self::Recovered => "recovered",
+            Self::TokenExpires => "token_expires",
         }
     }
 
@@ -178,7 +182,7 @@ pub fn prepare(conn: &mut Conn, post: &Post, entry: &Entry, now: i64) -> Result<
             Some(row) => to_member(conn, post, &act, entry, letter, &row),
             None => Ok(Prepared::Drop("the member is gone")),
         },
-        Kind::Digest | Kind::Frozen | Kind::Recovered => to_admin(conn, post, &act, entry, kind, row.as_ref()),
+        Kind::Digest | Kind::Frozen | Kind::Recovered | Kind::TokenExpires => to_admin(conn, post, &act, entry, kind, row.as_ref()),
     }
 }
 
@@ -252,6 +256,13 @@ fn to_admin(conn: &mut Conn, post: &Post, act: &Act, entry: &Entry, kind: Kind, 
             let Some(row) = row else { return Ok(Prepared::Drop("the member is gone")) };
             Content::Recovered { name: row.label.clone(), id: row.id.clone(), tenant }
         }
+        Kind::TokenExpires => Content::TokenExpires {
+            name: detail.group.unwrap_or_default(),
+            id: detail.old.unwrap_or_default(),
+            expires: detail.count,
+            time_zone: act.tenant.settings.time_zone.clone(),
+            tenant,
+        },
         Kind::Digest | Kind::Member(_) => {
             let rows = due::ending(conn, act.tenant.id, act.now + AHEAD, MOST_NAMED)?;
             let people: Vec<_> = rows

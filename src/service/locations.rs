@@ -50,7 +50,7 @@ fn insert(conn: &mut Conn, act: &Act, name: &str) -> Result<()> {
     Err(Error::conflict("location_exists", format!("there is already a location \"{name}\"")))
 }
 
-fn checked(name: &str) -> Result<String> {
+pub(super) fn checked(name: &str) -> Result<String> {
     let name = employment::place_name(name);
     if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
         return Err(Error::Invalid("a location's name has 1 to 200 bytes and no control characters".to_owned()));

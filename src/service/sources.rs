@@ -42,8 +42,7 @@ pub fn list(conn: &mut Conn, act: &Act) -> Result<Vec<ScimSource>> {
 /// # Errors
 /// When the name is no name or taken, or a part of it makes no sense.
 pub fn create(conn: &mut Conn, act: &Act, name: &str, change: &Change) -> Result<ScimSource> {
-    check_name(name).map_err(|e| Error::Invalid(e.replace("tenant name", "name of a source")))?;
-    let source = changed(&ScimSource::new(act.tenant.id, name, act.now), change)?;
+    let source = check(&ScimSource::new(act.tenant.id, name, act.now), change)?;
     sources::insert(conn, &source).map_err(|e| match e {
         store::Error::Duplicate(_) => Error::conflict("source_exists", format!("there is already a source \"{name}\"")),
         other => other.into(),
@@ -61,7 +60,7 @@ pub fn change(conn: &mut Conn, act: &Act, name: &str, version: Option<i64>, chan
     if version.is_some_and(|v| v != before.version) {
         return Err(Error::Stale);
     }
-    let mut after = changed(&before, change)?;
+    let mut after = check(&before, change)?;
     if after == before {
         return Ok(before);
     }
@@ -75,7 +74,12 @@ pub fn change(conn: &mut Conn, act: &Act, name: &str, version: Option<i64>, chan
     Ok(after)
 }
 
-fn changed(before: &ScimSource, change: &Change) -> Result<ScimSource> {
+/// A source with a change put over it.
+///
+/// # Errors
+/// When a name is no name, or a part of the change makes no sense.
+pub(super) fn check(before: &ScimSource, change: &Change) -> Result<ScimSource> {
+    check_name(&before.name).map_err(|e| Error::Invalid(e.replace("tenant name", "name of a source")))?;
     let mut after = before.clone();
     after.idp = change.idp.unwrap_or(before.idp);
     after.state = change.state.unwrap_or(before.state);

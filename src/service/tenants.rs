@@ -160,7 +160,7 @@ pub fn merged(settings: &Settings, changes: &Map<String, Value>) -> Result<Setti
 }
 
 /// What is different, in words that identify nobody.
-fn changes(before: &Tenant, after: &Tenant) -> Vec<String> {
+pub(super) fn changes(before: &Tenant, after: &Tenant) -> Vec<String> {
     let mut out = Vec::new();
     if before.idp != after.idp {
         out.push(format!("provider: {} -> {}", before.idp, after.idp));

@@ -29,7 +29,7 @@ pub struct Clockwork {
 }
 
 impl Clockwork {
-    fn act(&self, conn: &mut Conn, tenant: TenantId, name: &'static str) -> Result<Option<Act>> {
+    pub(super) fn act(&self, conn: &mut Conn, tenant: TenantId, name: &'static str) -> Result<Option<Act>> {
         let tenant = tenants::get(conn, tenant)?;
         let act = |tenant| Act {
             tenant: Arc::new(tenant),

@@ -139,6 +139,16 @@ fn all_contents() -> Vec<(&'static str, Content)> {
         ("digest", Content::Digest { people, time_zone: "Europe/Zurich".to_owned(), tenant: tenant() }),
         ("frozen", Content::Frozen { count: 40, base: 120, tenant: tenant() }),
         ("recovered", Content::Recovered { name: name(), id: id.to_owned(), tenant: tenant() }),
+        (
+            "token_expires",
+            Content::TokenExpires {
+                name: "okta".to_owned(),
+                id: id.to_owned(),
+                expires: AT,
+                time_zone: "Europe/Zurich".to_owned(),
+                tenant: tenant(),
+            },
+        ),
     ]
 }
 

@@ -9,6 +9,7 @@ pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod records;
+pub mod setup;
 pub mod sources;
 pub mod tenants;
 pub mod tokens;
@@ -33,6 +34,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
 fn versioned(cfg: &mut ServiceConfig) {
     cfg.service(only("/keys", &[Method::GET, Method::POST]).route(get().to(keys::list)).route(web::post().to(keys::create)))
         .service(only("/keys/{id}", &[Method::DELETE]).route(web::delete().to(keys::revoke)))
+        .service(only("/setup", &[Method::GET, Method::PUT]).route(get().to(setup::export)).route(web::put().to(setup::apply)))
         .service(only("/tenants", &[Method::GET, Method::POST]).route(get().to(tenants::list)).route(web::post().to(tenants::create)))
         .service(
             only("/tenants/{tenant}", &[Method::GET, Method::PATCH, Method::DELETE])

@@ -1,6 +1,6 @@
 //! The description of the admin API (OpenAPI 3.1), made from its handlers, and a page to read it.
 
-use super::{groups, keys, locations, problem, records, sources, tenants, tokens};
+use super::{groups, keys, locations, problem, records, setup, sources, tenants, tokens};
 use crate::domain::Settings;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -26,6 +26,7 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         locations::list, locations::create, locations::rename, locations::remove,
         records::audit, records::tolerances, records::codes, records::mails, records::mail_by_id, records::retry, records::retry_all,
         records::freezes, records::confirm,
+        setup::export, setup::apply,
         tokens::rotation, tokens::rotate, tokens::complete_rotation, tokens::cancel_rotation,
     ),
     components(schemas(problem::Problem)),
@@ -37,6 +38,7 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         (name = "groups", description = "Groups, as identity providers have made them"),
         (name = "locations", description = "The places that members can be at"),
         (name = "mails", description = "Mails that wait, were sent, or could not be"),
+        (name = "setup", description = "Tenants as a file declares them"),
         (name = "records", description = "What has happened"),
     )
 )]

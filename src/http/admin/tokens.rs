@@ -5,6 +5,7 @@ use super::problem::Result;
 use crate::domain::{Scopes, Token, TokenKind, source};
 use crate::error::{self, Error};
 use crate::scim::value::{date_time, write_time};
+use crate::service::expiry;
 use crate::service::idempotency::Made;
 use crate::service::tokens::{self, Order};
 use actix_web::HttpResponse;
@@ -27,6 +28,8 @@ pub struct TokenView {
     created_at: String,
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// When it has less than 90 days left: how many.
+    expires_in_days: Option<i64>,
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
     #[schema(format = DateTime)]
@@ -151,6 +154,7 @@ fn view(t: &Token, now: i64) -> TokenView {
         scopes: t.scopes.to_string().split(' ').map(str::to_owned).collect(),
         created_at: write_time(t.created_at),
         expires_at: t.expires_at.map(write_time),
+        expires_in_days: expiry::days_left(t, now),
         last_used_at: t.last_used_at.map(write_time),
         revoked_at: t.revoked_at.map(write_time),
         replaces: t.replaces.clone(),

@@ -41,5 +41,8 @@ pub const TEXTS: Texts = Texts {
     recovered_subject: "{organisation}: Zugang mit einem Zugangscode wiedererlangt",
     recovered_body: "{name} ({id}) hat mit einem Zugangscode wieder Zugang erhalten.",
     recovered_check: "Wenn Sie davon nichts wissen, sehen Sie so nach, was geschehen ist:",
+    token_subject: "{organisation}: Das Token {name} läuft bald ab",
+    token_body: "Das Token {name}, mit dem sich Ihr Identitätsanbieter verbindet, ist gültig bis {time}. Danach wird niemand mehr bereitgestellt.",
+    token_rotate: "So stellen Sie ein zweites Token aus; beide gelten, bis Sie den Wechsel abschließen:",
     footer: "Diese Nachricht wurde im Auftrag von {organisation} automatisch verschickt.",
 };

@@ -41,5 +41,8 @@ pub const TEXTS: Texts = Texts {
     recovered_subject: "{organisation}: access regained with an access code",
     recovered_body: "{name} ({id}) has regained access with an access code.",
     recovered_check: "If you do not know about this, see what happened:",
+    token_subject: "{organisation}: the token {name} expires soon",
+    token_body: "The token {name}, with which your identity provider connects, is valid until {time}. After that, nobody is provisioned any more.",
+    token_rotate: "This issues a second token; both are accepted until you complete the rotation:",
     footer: "This message was sent automatically on behalf of {organisation}.",
 };

@@ -41,5 +41,8 @@ pub const TEXTS: Texts = Texts {
     recovered_subject: "{organisation}: acceso recuperado con un código de acceso",
     recovered_body: "{name} ({id}) ha recuperado el acceso con un código de acceso.",
     recovered_check: "Si no tiene conocimiento de ello, consulte qué ha ocurrido:",
+    token_subject: "{organisation}: el token {name} caduca pronto",
+    token_body: "El token {name}, con el que se conecta su proveedor de identidad, es válido hasta el {time}. Después ya no se aprovisiona a nadie.",
+    token_rotate: "Esta orden emite un segundo token; ambos se aceptan hasta que usted complete la rotación:",
     footer: "Este mensaje se ha enviado automáticamente en nombre de {organisation}.",
 };

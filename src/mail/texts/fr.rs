@@ -41,5 +41,8 @@ pub const TEXTS: Texts = Texts {
     recovered_subject: "{organisation} : accès rétabli avec un code d’accès",
     recovered_body: "{name} ({id}) a retrouvé l’accès avec un code d’accès.",
     recovered_check: "Si vous n’en avez pas connaissance, consultez ce qui s’est passé :",
+    token_subject: "{organisation} : le jeton {name} expire bientôt",
+    token_body: "Le jeton {name}, avec lequel votre fournisseur d’identité se connecte, est valable jusqu’au {time}. Ensuite, plus personne n’est provisionné.",
+    token_rotate: "Cette commande émet un second jeton ; les deux sont acceptés jusqu’à la fin de la rotation :",
     footer: "Ce message a été envoyé automatiquement au nom de {organisation}.",
 };

@@ -78,6 +78,10 @@ texts! {
     recovered_body,
     /// Before the command that shows what happened.
     recovered_check,
+    token_subject,
+    token_body,
+    /// Before the command that begins to rotate it.
+    token_rotate,
     footer,
 }
 
