@@ -9,6 +9,8 @@ mod harness;
 #[macro_use]
 mod stage;
 mod access;
+mod admin;
+mod admin_tenants;
 mod architecture;
 mod browser;
 mod browser_checks;
