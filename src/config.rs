@@ -1,8 +1,12 @@
 //! The configuration: one TOML file, every key also from the environment. An unknown key is an error.
 
+mod listener;
+
 use crate::domain::settings::is_address;
 use crate::service::Limits;
 use crate::store::backend::Database;
+use ipnet::IpNet;
+pub use listener::{ClientCertificates, TlsConfig};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,13 +22,13 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Threads that take requests; 0 means one for each core.
     pub workers: usize,
-    /// The header in which a proxy in front tells the client's address, such as `x-forwarded-for`. Without it, the address of
-    /// the connection counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_address_header: Option<String>,
+    /// The proxies in front, as addresses and networks. What they write into `X-Forwarded-For` is believed.
+    #[serde(with = "listener::networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// At least 32 characters, from which every other key is derived. Without it, one that the database keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master_key: Option<String>,
+    pub tls: TlsConfig,
     pub database: DatabaseConfig,
     pub limits: LimitsConfig,
     pub discovery: DiscoveryConfig,
@@ -119,8 +123,9 @@ impl Default for Config {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: None,
             workers: 0,
-            client_address_header: None,
+            trusted_proxies: Vec::new(),
             master_key: None,
+            tls: TlsConfig::default(),
             database: DatabaseConfig::default(),
             limits: LimitsConfig::default(),
             discovery: DiscoveryConfig::default(),
@@ -195,15 +200,21 @@ enum Shape {
     Text,
     Number,
     Flag,
+    /// Texts with commas between them.
+    List,
 }
 
 /// Every key. Its environment variable is `ROLLBOOK_` and the key in capitals, with `_` for the dot.
-const KEYS: [(&str, Shape); 27] = [
+const KEYS: [(&str, Shape); 31] = [
     ("listen", Shape::Text),
     ("public_url", Shape::Text),
     ("workers", Shape::Number),
-    ("client_address_header", Shape::Text),
+    ("trusted_proxies", Shape::List),
     ("master_key", Shape::Text),
+    ("tls.certificate", Shape::Text),
+    ("tls.key", Shape::Text),
+    ("tls.plain_http", Shape::Flag),
+    ("tls.client_certificates", Shape::Text),
     ("database.url", Shape::Text),
     ("database.pool", Shape::Number),
     ("database.migrate", Shape::Flag),
@@ -264,6 +275,9 @@ impl Config {
         let bad = |key: &str, why: String| Err(ConfigError(format!("{key} (or {}): {why}", variable(key))));
         if self.listen.parse::<SocketAddr>().is_err() {
             return bad("listen", format!("\"{}\" is no address with a port; 127.0.0.1:8080 is an example", self.listen));
+        }
+        if let Some((key, why)) = self.tls.fault() {
+            return bad(key, why.to_owned());
         }
         if let Err(why) = Database::parse(&self.database.url) {
             return bad("database.url", why);
@@ -359,6 +373,10 @@ fn value(name: &str, text: &str, shape: Shape) -> Result<toml::Value, ConfigErro
             let flag = text.parse().map_err(|_| ConfigError(format!("{name}: \"{text}\" is neither true nor false")))?;
             Ok(toml::Value::Boolean(flag))
         }
+        Shape::List => {
+            let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
+            Ok(toml::Value::Array(words.map(|w| toml::Value::String(w.to_owned())).collect()))
+        }
     }
 }
 
@@ -402,7 +420,7 @@ mod tests {
         let whole = Config {
             public_url: Some("https://x".into()),
             master_key: Some("x".into()),
-            client_address_header: Some("x".into()),
+            tls: TlsConfig { certificate: Some("x".into()), key: Some("x".into()), ..TlsConfig::default() },
             mail,
             ..Config::default()
         };
@@ -440,6 +458,18 @@ mod tests {
         assert!(from("", &[("ROLLBOOK_DATABASE_POOL", "x")]).unwrap_err().contains("ROLLBOOK_DATABASE_POOL"));
         assert!(from("[database]\nurl = \"mysql://x\"", &[]).unwrap_err().contains("database.url"));
         assert!(from("listen = \"nowhere\"", &[]).unwrap_err().contains("listen"));
+    }
+
+    #[test]
+    fn a_list_comes_from_a_variable_with_commas() {
+        let shown = |c: Config| c.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let file = "trusted_proxies = [\"192.0.2.10\"]";
+        assert_eq!(shown(from(file, &[]).unwrap()), ["192.0.2.10/32"]);
+        let several = [("ROLLBOOK_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::1,")];
+        assert_eq!(shown(from(file, &several).unwrap()), ["10.0.0.0/8", "2001:db8::1/128"]);
+        assert!(shown(from(file, &[("ROLLBOOK_TRUSTED_PROXIES", "")]).unwrap()).is_empty());
+        let e = from("", &[("ROLLBOOK_TRUSTED_PROXIES", "nowhere")]).unwrap_err();
+        assert!(e.contains("trusted_proxies") && e.contains("\"nowhere\" is neither"), "{e}");
     }
 
     #[test]

@@ -24,20 +24,21 @@ pub fn open(config: &Config) -> Result<Conn, String> {
 }
 
 fn write<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Done<T>) -> Result<T, String> {
-    backend::write(&mut open(config)?, f).map_err(|e| hinted(&e))
+    backend::write(&mut open(config)?, f).map_err(|e| hinted(&e, ""))
 }
 
 fn read<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Done<T>) -> Result<T, String> {
-    f(&mut open(config)?).map_err(|e| hinted(&e))
+    f(&mut open(config)?).map_err(|e| hinted(&e, ""))
 }
 
 /// An error in words, with the command that shows what there is.
-pub fn hinted(e: &Error) -> String {
+pub fn hinted(e: &Error, tenant: &str) -> String {
     match e {
         Error::Missing { what: "tenant", detail } => format!("{detail}; `rollbook tenant list` shows those that exist"),
-        Error::Missing { what: what @ ("source" | "token" | "key" | "location"), detail } => {
-            format!("{detail}; `rollbook {what} list` shows those that exist")
+        Error::Missing { what: what @ ("source" | "token" | "location"), detail } => {
+            format!("{detail}; `rollbook {what} list {tenant}` shows those that exist")
         }
+        Error::Missing { what: "key", detail } => format!("{detail}; `rollbook key list` shows those that exist"),
         other => other.to_string(),
     }
 }

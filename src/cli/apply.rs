@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub fn run(config: &Config, actor: &str, args: &ApplyArgs) -> Outcome {
     let wanted = read(&args.file)?;
     let mut conn = open(config)?;
-    let plan = backend::read(&mut conn, |c| setup::plan(c, &wanted)).map_err(|e| hinted(&e))?;
+    let plan = backend::read(&mut conn, |c| setup::plan(c, &wanted)).map_err(|e| hinted(&e, ""))?;
     show(&plan)?;
     if plan.is_empty() || args.dry_run {
         return Ok(());
@@ -24,12 +24,12 @@ pub fn run(config: &Config, actor: &str, args: &ApplyArgs) -> Outcome {
     }
     let vault = Arc::new(open_vault(&mut conn, config).map_err(|e| e.to_string())?);
     let hand = Hand { vault, actor: Actor::Admin(actor.to_owned()), now: clock(config)() };
-    let done = backend::write(&mut conn, |c| setup::apply(c, &hand, &wanted)).map_err(|e| hinted(&e))?;
+    let done = backend::write(&mut conn, |c| setup::apply(c, &hand, &wanted)).map_err(|e| hinted(&e, ""))?;
     say(&format!("applied: {} change(s)", done.len()))
 }
 
 pub fn export(config: &Config) -> Outcome {
-    let present = backend::read(&mut open(config)?, setup::export).map_err(|e| hinted(&e))?;
+    let present = backend::read(&mut open(config)?, setup::export).map_err(|e| hinted(&e, ""))?;
     let text = toml::to_string(&present).map_err(|e| e.to_string())?;
     say(text.trim_end())
 }

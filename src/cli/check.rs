@@ -1,15 +1,20 @@
 //! `rollbook check`: what is wrong, and how to mend it.
 
-use super::{Outcome, say};
-use crate::app::open_vault;
+use super::{Outcome, say, serve};
+use crate::app::{clock, open_vault};
 use crate::config::Config;
+use crate::http::tls::day;
 use crate::jobs::post;
 use crate::service::tenants;
 use crate::store::backend::{self, Database};
 use std::path::Path;
 
+/// How long before the certificate expires that is worth a warning, in microseconds.
+const SOON: i64 = 30 * 24 * 3600 * 1_000_000;
+
 pub fn run(config: Result<Config, String>) -> Outcome {
     let config = step("configuration", config, "correct the key that is named; `rollbook config print` shows what is in force")?;
+    listener(&config)?;
     let database = step("database URL", Database::parse(&config.database.url), "set database.url or --database")?;
     if let Some(path) = missing_file(&database) {
         return say(&format!("note: there is no file {path} yet; `rollbook serve` makes it"));
@@ -47,6 +52,24 @@ pub fn run(config: Result<Config, String>) -> Outcome {
         say("note: there is no tenant yet; `rollbook tenant create NAME` makes one")?;
     }
     say("all is well")
+}
+
+/// Whether the server may listen as it is told to, and how long its certificate is valid.
+fn listener(config: &Config) -> Outcome {
+    step("listener", config.may_serve().map_err(|e| e.to_string()), "choose one of the three ways")?;
+    if config.tls.files().is_none() {
+        return Ok(());
+    }
+    let tls = step("certificate and key", serve::tls(config), "correct the file that is named")?;
+    let (expires, now) = (tls.map_or(0, |t| t.identity.expires()), clock(config)());
+    let day = day(expires);
+    if expires <= now {
+        return Err(format!("certificate: it expired on {day}\n  to mend it: renew it; a running server takes the new files by itself"));
+    }
+    if expires - now < SOON {
+        return say(&format!("warning: the certificate expires on {day}; renew it, a running server takes the new files by itself"));
+    }
+    say(&format!("note: the certificate expires on {day}"))
 }
 
 /// A file that is not there yet, in a folder that is.

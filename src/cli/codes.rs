@@ -54,7 +54,7 @@ struct Printed<'a> {
 
 fn export(desk: &mut Desk, config: &Config, to: &Path, html: bool) -> Outcome {
     let slips = desk.write(codes::export)?;
-    let address = format!("{}/claim", config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)));
+    let address = format!("{}/claim", config.origin(&config.listen));
     let text = if html { page(desk, address, &slips)? } else { csv(&address, &slips) };
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -28,7 +28,7 @@ impl Desk {
     pub fn open(config: &Config, actor: &str, tenant: &str) -> std::result::Result<Self, String> {
         let mut conn = admin::open(config)?;
         let vault = Arc::new(open_vault(&mut conn, config).map_err(|e| e.to_string())?);
-        let tenant = Arc::new(tenants::named(&mut conn, tenant).map_err(|e| admin::hinted(&e))?);
+        let tenant = Arc::new(tenants::named(&mut conn, tenant).map_err(|e| admin::hinted(&e, tenant))?);
         let clock = clock(config);
         let act = Act { tenant, vault, actor: Actor::Admin(actor.to_owned()), now: clock(), request_id: None };
         Ok(Self { conn, act, clock })
@@ -57,7 +57,7 @@ impl Desk {
                     std::thread::sleep(std::time::Duration::from_millis(u64::from(attempt * 20)));
                     attempt += 1;
                 }
-                done => return done.map_err(|e| admin::hinted(&e)),
+                done => return done.map_err(|e| admin::hinted(&e, self.tenant())),
             }
         }
     }
@@ -67,7 +67,7 @@ impl Desk {
     /// # Errors
     /// What `f` returns, in words.
     pub fn read<T>(&mut self, f: impl FnOnce(&mut Conn, &Act) -> Result<T>) -> std::result::Result<T, String> {
-        f(&mut self.conn, &self.act).map_err(|e| admin::hinted(&e))
+        f(&mut self.conn, &self.act).map_err(|e| admin::hinted(&e, &self.act.tenant.name))
     }
 
     /// Gets what was removed out of the files of the database. A server that is reading may be in the way; its own sweep

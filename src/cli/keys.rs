@@ -20,7 +20,7 @@ pub fn run(config: &Config, actor: &str, command: &KeyCommand) -> Outcome {
             let order = Order { name: name.clone(), scopes, expires_at: expires.map(|d| now + d) };
             let (key, secret) = match tenant {
                 Some(tenant) => Desk::open(config, actor, tenant)?.write(|c, act| admin_keys::issue_for(c, act, &order))?,
-                None => backend::write(&mut open(config)?, |c| admin_keys::issue(c, None, &order, now)).map_err(|e| hinted(&e))?,
+                None => backend::write(&mut open(config)?, |c| admin_keys::issue(c, None, &order, now)).map_err(|e| hinted(&e, ""))?,
             };
             say(&secret)?;
             if *quiet {
@@ -36,14 +36,14 @@ pub fn run(config: &Config, actor: &str, command: &KeyCommand) -> Outcome {
         KeyCommand::List { tenant, json } => {
             let list = match tenant {
                 Some(tenant) => Desk::open(config, actor, tenant)?.read(|c, act| admin_keys::list(c, Some(&act.tenant), "", i64::MAX))?,
-                None => admin_keys::list(&mut open(config)?, None, "", i64::MAX).map_err(|e| hinted(&e))?,
+                None => admin_keys::list(&mut open(config)?, None, "", i64::MAX).map_err(|e| hinted(&e, ""))?,
             };
             show(&list, *json, now)
         }
         KeyCommand::Revoke { id, tenant } => {
             match tenant {
                 Some(tenant) => Desk::open(config, actor, tenant)?.write(|c, act| admin_keys::revoke_for(c, act, id))?,
-                None => backend::write(&mut open(config)?, |c| admin_keys::revoke(c, None, id, now)).map_err(|e| hinted(&e))?,
+                None => backend::write(&mut open(config)?, |c| admin_keys::revoke(c, None, id, now)).map_err(|e| hinted(&e, ""))?,
             }
             say(&format!("key {id} is revoked"))
         }

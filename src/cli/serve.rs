@@ -6,23 +6,30 @@ use crate::app::{App, clock};
 use crate::config::Config;
 use crate::domain::Idp;
 use crate::http;
+use crate::http::tls::{Identity, Tls};
+use crate::jobs::beat::Beat;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::{post, timers};
 use crate::service::tenants;
 use crate::service::tokens::{self, Order};
 use crate::store::backend;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     config.database.migrate &= !args.no_migrate;
     env_logger::Builder::new().parse_filters(&config.log.filter).init();
+    config.may_serve().map_err(|e| e.to_string())?;
+    let tls = tls(&config)?;
     let listener = TcpListener::bind(&config.listen)
         .map_err(|e| format!("cannot listen on {}: {e}; listen or --listen names another address", config.listen))?;
     listener.set_nonblocking(true).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let origin = config.origin(&address.to_string());
     let clock = clock(&config);
     if config.clock.speed > 1 {
         log::warn!("clock.speed is {}: time passes that many times as fast; for trials only", config.clock.speed);
@@ -32,7 +39,7 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     if args.demo {
         demo(&app)?;
     }
-    actix_web::rt::System::new().block_on(serve(app.clone(), listener))?;
+    actix_web::rt::System::new().block_on(serve(app.clone(), listener, tls))?;
     drop(app);
     if let Some(thread) = writer {
         thread.join().map_err(|_| "the writer thread panicked".to_owned())?;
@@ -42,24 +49,42 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
 }
 
 /// Serves until a signal; then stops accepting, finishes what is running, and writes down what is still in memory.
-async fn serve(app: Arc<App>, listener: TcpListener) -> Outcome {
+async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<Tls>) -> Outcome {
     let mut signals = Signals::new()?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let mailer = post::open(&app)?;
     let text = |e: std::io::Error| e.to_string();
     let housekeeping = Housekeeping::start(app.clone()).map_err(text)?;
     let background = (timers::start(app.clone()).map_err(text)?, post::start(app.clone(), mailer).map_err(text)?);
-    let server = http::serve(&app, listener).map_err(|e| e.to_string())?;
+    let looking = tls.as_ref().map(|tls| look_after(tls.identity.clone(), app.clone())).transpose().map_err(text)?;
+    let server = http::serve(&app, listener, tls.as_ref()).map_err(|e| e.to_string())?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
-    say(&format!("listening on http://{address}"))?;
+    say(&format!("listening on {}://{address}", app.config.scheme()))?;
     signals.any().await;
     log::info!("stopping: requests under way are finished first");
+    let closing = tls.map(|tls| actix_web::rt::spawn(tls.connections.close_idle()));
     handle.stop(true).await;
+    closing.inspect(JoinHandle::abort);
     running.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    drop(looking);
     drop(background);
     drop(housekeeping);
     Ok(())
+}
+
+/// The certificate that the configuration names, with its key.
+pub fn tls(config: &Config) -> Result<Option<Tls>, String> {
+    let Some((certificate, key)) = config.tls.files() else { return Ok(None) };
+    Tls::open(Path::new(certificate), Path::new(key)).map(Some).map_err(|e| format!("tls.certificate, tls.key: {e}"))
+}
+
+/// How often the files of certificate and key are looked at.
+const LOOKS: Duration = Duration::from_secs(3);
+
+/// Keeps the certificate up to date in the background.
+fn look_after(identity: Arc<Identity>, app: Arc<App>) -> std::io::Result<Beat> {
+    Beat::start("certificate", LOOKS, move |_| identity.look(app.now()), || {})
 }
 
 /// SIGTERM and SIGINT. They are caught from the moment that this is made.

@@ -2,6 +2,7 @@
 
 use super::admin::problem::{self, Failure};
 use super::call::Known;
+use super::connections;
 use super::error;
 use super::pages::guard;
 use super::pages::view::Scene;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, HttpResponse};
 use futures_util::FutureExt;
@@ -25,14 +26,19 @@ pub struct RequestId(pub String);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Tells browsers that have come over TLS to come over TLS for another year (RFC 6797).
+const STAY_ON_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Wraps every request.
 pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<EitherBody<BoxBody>>, ActixError> {
     let started = Instant::now();
+    let under_way = connections::begin(&req);
     let id = new_id();
     req.extensions_mut().insert(RequestId(id.clone()));
     let page = guard::is_private(req.path()).then(|| scene_of(req.request()));
     let path = if page.is_some() { "/claim/…" } else { req.path() }.to_owned();
-    let line = Line { method: req.method().to_string(), path, page, id: id.clone(), started };
+    let secure = req.app_config().secure();
+    let line = Line { method: req.method().to_string(), path, page, id, secure, started };
     let answered = AssertUnwindSafe(next.call(req)).catch_unwind().await;
     let mut res = match answered {
         Ok(Ok(res)) => res.map_into_boxed_body(),
@@ -44,8 +50,10 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     if let Some(e) = res.response().error() {
         line.explain(status, &e.to_string());
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        res.headers_mut().insert(REQUEST_ID, value);
+    line.mark(res.headers_mut());
+    if let Some(under_way) = under_way {
+        // An answer takes it along until all of it is handed over.
+        res.response_mut().extensions_mut().insert(under_way);
     }
     line.write(&res);
     Ok(res.map_body(|_, b| EitherBody::left(b)))
@@ -59,10 +67,22 @@ struct Line {
     /// For a claim page.
     page: Option<Scene>,
     id: String,
+    /// Whether it came over TLS.
+    secure: bool,
     started: Instant,
 }
 
 impl Line {
+    /// Adds the headers of every answer.
+    fn mark(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        if self.secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, STAY_ON_TLS);
+        }
+    }
+
     fn write(&self, res: &ServiceResponse<BoxBody>) {
         let extensions = res.request().extensions();
         let known = extensions.get::<Known>();
@@ -93,29 +113,22 @@ impl Line {
         let status = e.as_response_error().status_code();
         self.explain(status, &e.to_string());
         self.line("-", "-", status);
-        if let Some(scene) = &self.page {
-            return with_id(guard::failure(status, scene), &self.id);
-        }
-        if self.path.starts_with("/admin/") && e.as_error::<Failure>().is_none() {
-            let body = problem::body(status, "internal", &error::detail(&Error::Internal(String::new())));
-            return with_id(HttpResponse::build(status).insert_header((header::CONTENT_TYPE, problem::MEDIA_TYPE)).body(body), &self.id);
-        }
-        if let Some(failure) = e.as_error::<Failure>() {
-            return with_id(actix_web::ResponseError::error_response(failure), &self.id);
-        }
-        let body = match e.as_error::<Error>() {
-            Some(own) => return with_id(actix_web::ResponseError::error_response(own), &self.id),
-            None => error::body(status, None, &e.to_string()),
+        let mut response = match (&self.page, e.as_error::<Failure>(), e.as_error::<Error>()) {
+            (Some(scene), ..) => guard::failure(status, scene),
+            (None, Some(failure), _) => actix_web::ResponseError::error_response(failure),
+            (None, None, Some(own)) if !self.path.starts_with("/admin/") => actix_web::ResponseError::error_response(own),
+            _ if self.path.starts_with("/admin/") => {
+                let body = problem::body(status, "internal", &error::detail(&Error::Internal(String::new())));
+                HttpResponse::build(status).insert_header((header::CONTENT_TYPE, problem::MEDIA_TYPE)).body(body)
+            }
+            _ => {
+                let body = error::body(status, None, &e.to_string());
+                HttpResponse::build(status).insert_header((header::CONTENT_TYPE, SCIM_JSON)).body(body)
+            }
         };
-        with_id(HttpResponse::build(status).insert_header((header::CONTENT_TYPE, SCIM_JSON)).body(body), &self.id)
+        self.mark(response.headers_mut());
+        actix_web::error::InternalError::from_response("", response).into()
     }
-}
-
-fn with_id(mut response: HttpResponse, id: &str) -> ActixError {
-    if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    actix_web::error::InternalError::from_response("", response).into()
 }
 
 #[cfg(test)]
@@ -123,23 +136,25 @@ mod tests {
     use super::*;
 
     /// The answer to a request whose handler panicked: status, some headers, body.
-    fn failed(page: Option<Scene>) -> (u16, [String; 3], String) {
-        let line =
-            Line { method: "GET".to_owned(), path: "/claim/…".to_owned(), page, id: "REQUEST".to_owned(), started: Instant::now() };
+    fn failed(page: Option<Scene>, secure: bool) -> (u16, [String; 4], String) {
+        let (method, path, id) = ("GET".to_owned(), "/claim/…".to_owned(), "REQUEST".to_owned());
+        let line = Line { method, path, page, id, secure, started: Instant::now() };
         let response = line.failed(&Error::Internal("a handler panicked".to_owned()).into()).error_response();
         let header = |name: &str| response.headers().get(name).map_or("", |v| v.to_str().unwrap()).to_owned();
-        let (status, headers) = (response.status().as_u16(), ["content-type", "x-request-id", "cache-control"].map(header));
+        let headers = ["content-type", "x-request-id", "cache-control", "strict-transport-security"].map(header);
+        let status = response.status().as_u16();
         let body = response.into_body().try_into_bytes().unwrap_or_default();
         (status, headers, String::from_utf8(body.to_vec()).unwrap())
     }
 
     #[test]
     fn a_panic_is_answered_in_kind() {
-        let (status, headers, body) = failed(None);
-        assert_eq!((status, headers), (500, [SCIM_JSON, "REQUEST", ""].map(str::to_owned)));
+        let (status, headers, body) = failed(None, false);
+        assert_eq!((status, headers), (500, [SCIM_JSON, "REQUEST", "", ""].map(str::to_owned)));
         assert!(body.starts_with('{'), "{body}");
-        let (status, headers, body) = failed(Some(Scene { request_id: "REQUEST".to_owned(), ..Scene::default() }));
-        assert_eq!((status, headers), (500, [guard::HTML, "REQUEST", "no-store"].map(str::to_owned)));
+        let scene = Scene { request_id: "REQUEST".to_owned(), ..Scene::default() };
+        let (status, headers, body) = failed(Some(scene), true);
+        assert_eq!((status, headers), (500, [guard::HTML, "REQUEST", "no-store", "max-age=31536000"].map(str::to_owned)));
         assert!(body.starts_with("<!DOCTYPE html>") && body.contains("REQUEST") && !body.contains("panicked"), "{body}");
     }
 }

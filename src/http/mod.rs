@@ -4,12 +4,15 @@ pub mod admin;
 pub mod auth;
 pub mod body;
 pub mod call;
+pub mod client;
+pub mod connections;
 pub mod edge;
 pub mod error;
 pub mod ops;
 pub mod pages;
 pub mod reply;
 pub mod scim;
+pub mod tls;
 
 use crate::app::{App, worker_count};
 use crate::scim::schema::ResourceKind;
@@ -22,6 +25,7 @@ use std::future::ready;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
 
 /// Every route. `/scim` without a version means the latest one.
 fn routes(cfg: &mut ServiceConfig) {
@@ -96,11 +100,16 @@ fn only(path: &str, methods: &'static [Method]) -> actix_web::Resource {
     web::resource(path).default_service(web::to(move || ready(scim::method_not_allowed(methods))))
 }
 
-/// Serves on a listener that is bound already. The server stops when it is told to, requests under way first.
+/// Connections of a worker that are in the middle of their TLS handshake. Beyond it the worker takes no new ones, so it is far
+/// more than clients that dawdle can easily fill.
+const MOST_HANDSHAKES: usize = 4096;
+
+/// Serves on a listener that is bound already: TLS when it is told how, else plain HTTP. The server stops when it is told to,
+/// requests under way first.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+pub fn serve(app: &Arc<App>, listener: TcpListener, tls: Option<&Tls>) -> std::io::Result<Server> {
     let data = Data::from(app.clone());
     let workers = worker_count(&app.config);
     // Threads beyond the connections would only queue for one.
@@ -112,9 +121,21 @@ pub fn serve(app: &Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
     .worker_max_blocking_threads(blocking)
     .keep_alive(Duration::from_secs(75))
     .client_request_timeout(Duration::from_secs(30))
+    .tls_handshake_timeout(Duration::from_secs(5))
+    .max_connection_rate(MOST_HANDSHAKES)
     .shutdown_timeout(30)
-    .disable_signals()
-    .listen(listener)?
-    .run();
-    Ok(server)
+    .disable_signals();
+    let server = match tls {
+        None => server.listen(listener)?,
+        Some(tls) => {
+            let settings = tls::settings(tls.identity.clone(), app.config.tls.asks_clients()).map_err(std::io::Error::other)?;
+            let connections = tls.connections.clone();
+            let server = server.on_connect(move |connection, data| {
+                tls::remember(connection, data);
+                connections.add(connection, data);
+            });
+            server.listen_rustls_0_23(listener, settings)?
+        }
+    };
+    Ok(server.run())
 }

@@ -4,6 +4,7 @@ pub mod admin_keys;
 pub mod audit;
 pub mod auth;
 pub mod bulk;
+pub mod certificates;
 pub mod claims;
 pub mod codes;
 pub mod cursor;

@@ -193,7 +193,7 @@ on_both! {
         client.group("Staff", &[]);
         let shown = place.json(&["tenant", "show", "acme", "--json"]);
         assert_eq!(json!([shown["name"], shown["idp"], shown["users"], shown["groups"], shown["liveTokens"]]), json!(["acme", "okta", 2, 1, 1]));
-        assert!(shown["tolerances"].as_array().unwrap().contains(&json!("string_boolean")), "{shown}");
+        assert!(shown["sources"][0]["tolerances"].as_array().unwrap().contains(&json!("string_boolean")), "{shown}");
         let text = place.run(&["tenant", "show", "acme"]);
         assert!(text.lines().any(|l| words(l) == ["users", "2"]), "{text}");
     }

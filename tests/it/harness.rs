@@ -76,7 +76,7 @@ impl Server {
         let serving = app.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = http::serve(&serving, listener).unwrap();
+                let server = http::serve(&serving, listener, None).unwrap();
                 tell.send(server.handle()).unwrap();
                 server.await.unwrap();
             });

@@ -393,6 +393,25 @@ on_both! {
     }
 }
 
+/// R-INV-8: behind a trusted proxy the visitor that it names has to wait; from anybody else the header says nothing.
+#[test]
+fn wrong_codes_count_for_the_address_that_a_trusted_proxy_names() {
+    let guess = |browser: &Browser, from: &str| browser.post("/claim", &[("x-forwarded-for", from)], &browser.body()).status;
+    let proxied = Server::with(Db::Sqlite, |c| c.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()], system_clock());
+    let browser = Browser::open(&proxied);
+    for n in 0..10 {
+        assert_eq!(guess(&browser, &format!("192.0.2.{n}, 198.51.100.1")), 404);
+    }
+    assert_eq!(guess(&browser, "192.0.2.99, 198.51.100.1:4711"), 429, "what it says of itself does not help");
+    assert_eq!(guess(&browser, "198.51.100.2"), 404, "others do not wait for it");
+    let open = Server::start(Db::Sqlite);
+    let browser = Browser::open(&open);
+    for n in 0..10 {
+        assert_eq!(guess(&browser, &format!("198.51.100.{n}")), 404);
+    }
+    assert_eq!(guess(&browser, "198.51.100.99"), 429);
+}
+
 /// R-INV-8: behind https and below a path, the cookie and the forms follow suit.
 #[test]
 fn a_public_address_is_followed() {
@@ -405,7 +424,7 @@ fn a_public_address_is_followed() {
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let server = rollbook::http::serve(&std::sync::Arc::new(app), listener).unwrap();
+            let server = rollbook::http::serve(&std::sync::Arc::new(app), listener, None).unwrap();
             tell.send(server.handle()).unwrap();
             server.await.unwrap();
         });

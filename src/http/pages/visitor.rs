@@ -5,6 +5,7 @@ use super::view::{Answer, Scene};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::body;
+use crate::http::client;
 use crate::http::edge::RequestId;
 use crate::scim;
 use crate::service::claims::{LoginStep, Secret, Visit, Welcome};
@@ -44,7 +45,8 @@ impl Visitor {
         let scene = scene_of(req);
         let known = guard::cookie(req.headers(), is_secure(&app));
         let cookie = known.clone().unwrap_or_else(|| random(16));
-        let visit = Visit { address: address(&app, req), request_id: scene.request_id.clone(), now: app.now() };
+        let visit =
+            Visit { address: client::address(req, &app.config.trusted_proxies), request_id: scene.request_id.clone(), now: app.now() };
         let key = guard::form_key(&app.secret, &cookie, form_path(req.path()));
         let new_cookie = known.is_none().then(|| format!("{}={cookie}; {}", guard::cookie_name(is_secure(&app)), attributes(&app, &scene)));
         Ok(Self { app, visit, scene: Scene { key, ..scene }, new_cookie })
@@ -101,16 +103,6 @@ pub fn scene_of(req: &HttpRequest) -> Scene {
     let request_id = req.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let prefix = app_of(req).map(|app| public(&app).1.to_owned()).unwrap_or_default();
     Scene { languages: languages.to_owned(), prefix, request_id, ..Scene::default() }
-}
-
-/// The address that the connection comes from. Headers can say anything, unless a proxy in front is known to set one: then its
-/// own word, the last one, counts.
-fn address(app: &App, req: &HttpRequest) -> String {
-    let header = app.config.client_address_header.as_deref().and_then(|name| req.headers().get(name)).and_then(|v| v.to_str().ok());
-    if let Some(last) = header.and_then(|text| text.rsplit(',').next()).map(str::trim).filter(|t| !t.is_empty()) {
-        return last.to_owned();
-    }
-    req.peer_addr().map_or_else(String::new, |a| a.ip().to_string())
 }
 
 /// What a form sends, from a page of ours.
