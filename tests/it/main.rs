@@ -10,6 +10,7 @@ mod harness;
 mod stage;
 mod access;
 mod admin;
+mod admin_access;
 mod admin_tenants;
 mod architecture;
 mod authority;

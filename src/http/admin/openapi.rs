@@ -137,13 +137,7 @@ pub async fn page(file: Path<String>) -> HttpResponse {
     let config = CONFIG.get_or_init(|| Arc::new(Config::from("/admin/openapi.json")));
     let name = if file.is_empty() { "index.html" } else { file.as_str() };
     match utoipa_swagger_ui::serve(name, config.clone()) {
-        Ok(Some(SwaggerFile { bytes, content_type, gzpipped, .. })) => {
-            let mut out = HttpResponse::Ok();
-            if gzpipped {
-                out.insert_header((header::CONTENT_ENCODING, "gzip"));
-            }
-            out.content_type(content_type).body(bytes.into_owned())
-        }
+        Ok(Some(SwaggerFile { bytes, content_type, .. })) => HttpResponse::Ok().content_type(content_type).body(bytes.into_owned()),
         Ok(None) | Err(_) => HttpResponse::NotFound().finish(),
     }
 }

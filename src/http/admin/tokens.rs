@@ -4,7 +4,7 @@ use super::call::{Call, done, ok};
 use super::problem::Result;
 use crate::domain::{Scopes, Token, TokenKind, source};
 use crate::error::{self, Error};
-use crate::scim::value::{date_time, write_time};
+use crate::scim::value::{TICKS_PER_MICRO, date_time, write_time};
 use crate::service::expiry;
 use crate::service::idempotency::Made;
 use crate::service::tokens::{self, Order};
@@ -137,7 +137,7 @@ pub(super) fn scopes(words: &[String], parse: fn(&str) -> std::result::Result<Sc
 /// A time of a body, in microseconds since the epoch.
 pub(super) fn time(name: &str, text: Option<&str>) -> error::Result<Option<i64>> {
     let bad = |text: &str| Error::Invalid(format!("{name}: \"{}\" is no time; 2027-01-31T12:00:00Z is", crate::scim::error::shown(text)));
-    text.map(|t| date_time(t).map(|(micros, _)| micros).ok_or_else(|| bad(t))).transpose()
+    text.map(|t| date_time(t).map(|(ticks, _)| ticks / TICKS_PER_MICRO).ok_or_else(|| bad(t))).transpose()
 }
 
 fn view(t: &Token, now: i64) -> TokenView {
