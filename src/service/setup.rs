@@ -150,7 +150,7 @@ fn within(tenant: &str, e: Error) -> Error {
 }
 
 fn differences(conn: &mut Conn, wanted: &TenantSetup) -> Result<Vec<String>> {
-    let settings = tenants::merged(&Settings::default(), &wanted.settings)?;
+    let settings = tenants::stated(&wanted.settings)?;
     let mut out = Vec::new();
     let before = if let Some(tenant) = store::tenants::find(conn, &wanted.name)? {
         tenant
@@ -253,7 +253,7 @@ fn bring_about(conn: &mut Conn, hand: &Hand, wanted: &TenantSetup) -> Result<()>
         None => tenants::create(conn, &wanted.name, wanted.provider, wanted.unique_group_names, hand.now)?,
     };
     let act = Act { tenant: Arc::new(tenant), vault: hand.vault.clone(), actor: hand.actor.clone(), now: hand.now, request_id: None };
-    let settings = object(&tenants::merged(&Settings::default(), &wanted.settings)?);
+    let settings = object(&tenants::stated(&wanted.settings)?);
     let change = TenantChange {
         idp: Some(wanted.provider),
         unique_group_names: Some(wanted.unique_group_names.unwrap_or(wanted.provider == Idp::Entra)),

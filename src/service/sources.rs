@@ -1,6 +1,6 @@
 //! Sources: the connections of a tenant's identity providers.
 
-use super::audit;
+use super::{audit, certificates};
 use super::roll::Act;
 use crate::domain::tenant::check_name;
 use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source};
@@ -95,6 +95,9 @@ pub(super) fn check(before: &ScimSource, change: &Change) -> Result<ScimSource> 
         }
     }
     if let Some(ca) = &change.client_ca {
+        if let Some(pem) = ca {
+            certificates::check_ca(pem).map_err(|e| Error::Invalid(format!("client_ca: {e}")))?;
+        }
         after.client_ca.clone_from(ca);
     }
     Ok(after)

@@ -159,6 +159,18 @@ pub fn merged(settings: &Settings, changes: &Map<String, Value>) -> Result<Setti
     Ok(out)
 }
 
+/// Settings of which only some are stated; the others have their defaults.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub fn stated(some: &Map<String, Value>) -> Result<Settings> {
+    let defaults = object(&Settings::default());
+    if let Some((key, _)) = some.iter().find(|(key, value)| value.is_null() && defaults.get(*key).is_some_and(|d| !d.is_null())) {
+        return Err(Error::Invalid(format!("{key}: null is no value of it; leave it out for the default")));
+    }
+    merged(&Settings::default(), some)
+}
+
 /// What is different, in words that identify nobody.
 pub(super) fn changes(before: &Tenant, after: &Tenant) -> Vec<String> {
     let mut out = Vec::new();

@@ -96,9 +96,23 @@ pub(super) fn check_order(name: &str, expires_at: Option<i64>, now: i64) -> Resu
     Ok(())
 }
 
+/// Checks the thumbprint of a certificate.
+///
+/// # Errors
+/// A sentence that says what is expected.
+pub(super) fn check_thumbprint(text: &str) -> Result<()> {
+    if URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32) {
+        return Ok(());
+    }
+    Err(Error::Invalid("certificate: 43 characters are expected, the SHA-256 of the certificate's DER as base64url".to_owned()))
+}
+
 fn place(conn: &mut Conn, tenant: &Tenant, order: &Order, replaces: Option<&str>, now: i64) -> Result<(Token, String)> {
     check_order(&order.name, order.expires_at, now)?;
     let source = sources::named(conn, tenant, &order.source)?.name;
+    if let Some(thumbprint) = &order.certificate {
+        check_thumbprint(thumbprint)?;
+    }
     let id = new_id();
     let secret = match order.kind {
         TokenKind::Opaque => format!("{PREFIX}{}", random(32)),

@@ -173,7 +173,7 @@ pub async fn list(call: Call) -> Result<HttpResponse> {
 pub async fn create(call: Call) -> Result<HttpResponse> {
     call.operators_only()?;
     let new: NewTenant = call.json()?;
-    let settings = tenants::merged(&Settings::default(), &new.settings)?;
+    let settings = tenants::stated(&new.settings)?;
     let (now, vault) = (call.app.now(), call.app.vault.clone());
     let actor = call.actor();
     call.make_once(move |conn| {
