@@ -1,19 +1,24 @@
 //! The running program: its configuration, its databases, its clock, and the way to read and write.
 
+mod scrape;
+
 use crate::config::Config;
 use crate::domain::{AdminKey, Tenant, TenantId};
 use crate::error::{Error, Result};
-use crate::scim::dialect::Evidence;
+use crate::metrics::Metrics;
+use crate::scim::dialect::{Evidence, Quirk};
 use crate::service::auth::{Auth, Principal};
 use crate::service::claims::Door;
 use crate::service::claims::throttle::Throttle;
 use crate::service::letters::Post;
+use crate::service::notes::Fired;
 use crate::service::vault::Vault;
 use crate::service::{self, admin_keys, tokens};
 use crate::store::backend::{self, ConnPool, Database};
 use crate::store::notes::Entry;
-use crate::store::writer::Writer;
+use crate::store::writer::{Observer, Writer};
 use crate::store::{self, Conn, keys};
+use ::metrics::Counter;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +64,9 @@ pub struct App {
     pub secret: Vec<u8>,
     /// The keys of links, codes and sealed texts.
     pub vault: Arc<Vault>,
+    pub metrics: Arc<Metrics>,
+    /// How often each tolerance has fired.
+    pub fired: Arc<Fired>,
     throttle: Arc<Throttle>,
     pool: ConnPool,
     /// SQLite only: connections for look-ups that take microseconds and are done without changing threads.
@@ -66,6 +74,7 @@ pub struct App {
     /// SQLite only.
     writer: Option<Writer>,
     later: Mutex<Later>,
+    queues: scrape::Known,
     /// Whether something was deleted that may still be in files of the database.
     unscrubbed: AtomicBool,
 }
@@ -90,11 +99,12 @@ impl App {
         prepare(&database, config.database.migrate)?;
         let text = |e: store::Error| e.to_string();
         let pool = database.pool(config.database.pool, CONNECTION_WAIT, false).map_err(text)?;
+        let metrics = new_metrics(&config);
         let (quick, writer, thread) = match &database {
             Database::Postgres(_) => (None, None, None),
             Database::Sqlite(_) => {
                 let size = u32::try_from(worker_count(&config)).unwrap_or(16);
-                let (writer, thread) = Writer::start(&database).map_err(text)?;
+                let (writer, thread) = Writer::start(&database, observer(&metrics)).map_err(text)?;
                 (Some(database.pool(size, CONNECTION_WAIT, true).map_err(text)?), Some(writer), Some(thread))
             }
         };
@@ -116,11 +126,14 @@ impl App {
             limits,
             secret,
             vault,
+            metrics,
+            fired: Arc::default(),
             throttle: Arc::default(),
             pool,
             quick,
             writer,
             later: Mutex::default(),
+            queues: scrape::Known::default(),
             unscrubbed: AtomicBool::new(false),
         };
         Ok((app, thread))
@@ -154,8 +167,7 @@ impl App {
         F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     {
         let Some(quick) = &self.quick else { return self.read(f).await };
-        let mut conn = quick.get().map_err(store::Error::from)?;
-        f(&mut conn)
+        self.counted(quick.get().map_err(|e| store::Error::from(e).into()).and_then(|mut conn| f(&mut conn)))
     }
 
     /// Runs a read of any size on a thread that may wait.
@@ -168,11 +180,11 @@ impl App {
         F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     {
         let pool = self.pool.clone();
-        blocking(move || {
+        let read = blocking(move || {
             let mut conn = pool.get().map_err(store::Error::from)?;
             f(&mut conn)
-        })
-        .await
+        });
+        self.counted(read.await)
     }
 
     /// Runs a read of several statements on one snapshot of the data.
@@ -192,8 +204,7 @@ impl App {
     /// # Errors
     /// As [`Self::read`].
     pub fn read_blocking<T>(&self, f: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
-        let mut conn = self.pool.get().map_err(store::Error::from)?;
-        f(&mut conn)
+        self.counted(self.pool.get().map_err(|e| store::Error::from(e).into()).and_then(|mut conn| f(&mut conn)))
     }
 
     /// Runs `f` in one transaction; when this returns `Ok`, the change is on disk. `f` may run more than once.
@@ -206,10 +217,10 @@ impl App {
         F: Fn(&mut Conn) -> Result<T> + Send + 'static,
     {
         if let Some(writer) = &self.writer {
-            return writer.write(f).await;
+            return self.counted(writer.write(f).await);
         }
-        let pool = self.pool.clone();
-        blocking(move || persistently(&pool, &f)).await
+        let (pool, busy) = (self.pool.clone(), self.metrics.busy.clone());
+        self.counted(blocking(move || persistently(&pool, &f, &busy)).await)
     }
 
     /// As [`Self::write`], for a thread outside the async runtime.
@@ -221,10 +232,19 @@ impl App {
         T: Send + 'static,
         F: Fn(&mut Conn) -> Result<T> + Send + 'static,
     {
-        match &self.writer {
+        self.counted(match &self.writer {
             Some(writer) => writer.write_blocking(f),
-            None => persistently(&self.pool, &f),
-        }
+            None => persistently(&self.pool, &f, &self.metrics.busy),
+        })
+    }
+
+    /// Counts what is answered "busy".
+    fn counted<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|e| {
+            if let Error::Busy(_) = e {
+                self.metrics.busy.increment(1);
+            }
+        })
     }
 
     /// Looks whether tokens have changed; see [`Auth::refresh`].
@@ -336,6 +356,17 @@ pub fn worker_count(config: &Config) -> usize {
     }
 }
 
+fn new_metrics(config: &Config) -> Arc<Metrics> {
+    let tenants = usize::try_from(config.metrics.tenants).unwrap_or(0);
+    Arc::new(Metrics::new(tenants, Quirk::ALL.iter().map(|quirk| quirk.name())))
+}
+
+/// Measures how many writes share a commit.
+fn observer(metrics: &Metrics) -> Observer {
+    let batches = metrics.batches();
+    Box::new(move |writes| batches.record(f64::from(u32::try_from(writes).unwrap_or(u32::MAX))))
+}
+
 fn prepare(database: &Database, migrate: bool) -> std::result::Result<(), String> {
     let mut conn = database.connect().map_err(|e| e.to_string())?;
     if migrate {
@@ -356,12 +387,13 @@ async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'sta
 }
 
 /// One transaction, tried again when others were in the way.
-fn persistently<T>(pool: &ConnPool, f: &impl Fn(&mut Conn) -> Result<T>) -> Result<T> {
+fn persistently<T>(pool: &ConnPool, f: &impl Fn(&mut Conn) -> Result<T>, busy: &Counter) -> Result<T> {
     let mut conn = pool.get().map_err(store::Error::from)?;
     let mut attempt = 1;
     loop {
         match backend::write(&mut conn, f) {
             Err(Error::Busy(why)) if attempt < ATTEMPTS => {
+                busy.increment(1);
                 log::debug!("attempt {attempt} of a transaction: {why}");
                 std::thread::sleep(Duration::from_millis(u64::from(attempt * attempt)));
                 attempt += 1;

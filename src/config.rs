@@ -34,6 +34,7 @@ pub struct Config {
     pub discovery: DiscoveryConfig,
     pub notes: NotesConfig,
     pub mail: MailConfig,
+    pub metrics: MetricsConfig,
     pub clock: ClockConfig,
     pub log: LogConfig,
 }
@@ -99,6 +100,17 @@ pub struct MailConfig {
     pub give_up_hours: u32,
 }
 
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address and port for `/metrics`, or `off`. Without it, `127.0.0.1:9464`, unless that is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// How many tenants are counted by name.
+    pub tenants: u32,
+}
+
 /// `[clock]`: for trials only.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -131,6 +143,7 @@ impl Default for Config {
             discovery: DiscoveryConfig::default(),
             notes: NotesConfig::default(),
             mail: MailConfig::default(),
+            metrics: MetricsConfig::default(),
             clock: ClockConfig::default(),
             log: LogConfig::default(),
         }
@@ -177,6 +190,12 @@ impl Default for MailConfig {
     }
 }
 
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { listen: None, tenants: 100 }
+    }
+}
+
 impl Default for ClockConfig {
     fn default() -> Self {
         Self { speed: 1, start: 0 }
@@ -205,7 +224,7 @@ enum Shape {
 }
 
 /// Every key. Its environment variable is `ROLLBOOK_` and the key in capitals, with `_` for the dot.
-const KEYS: [(&str, Shape); 31] = [
+const KEYS: &[(&str, Shape)] = &[
     ("listen", Shape::Text),
     ("public_url", Shape::Text),
     ("workers", Shape::Number),
@@ -234,6 +253,8 @@ const KEYS: [(&str, Shape); 31] = [
     ("mail.from", Shape::Text),
     ("mail.folder", Shape::Text),
     ("mail.give_up_hours", Shape::Number),
+    ("metrics.listen", Shape::Text),
+    ("metrics.tenants", Shape::Number),
     ("clock.speed", Shape::Number),
     ("clock.start", Shape::Number),
     ("log.filter", Shape::Text),
@@ -263,7 +284,7 @@ impl Config {
         for (key, shape) in KEYS {
             let name = variable(key);
             if let Some(text) = environment(&name) {
-                overlay(&mut table, key, value(&name, &text, shape)?);
+                overlay(&mut table, key, value(&name, &text, *shape)?);
                 "the environment".clone_into(&mut source);
             }
         }
@@ -293,6 +314,12 @@ impl Config {
         }
         if !is_address(&self.mail.from) {
             return bad("mail.from", format!("\"{}\" is no e-mail address", self.mail.from));
+        }
+        if let Some(listen) = self.metrics.listen.as_ref().filter(|l| *l != "off" && l.parse::<SocketAddr>().is_err()) {
+            return bad("metrics.listen", format!("\"{listen}\" is neither off nor an address with a port; 127.0.0.1:9464 is an example"));
+        }
+        if self.metrics.tenants > 10_000 {
+            return bad("metrics.tenants", "at most 10000 tenants can be counted by name".to_owned());
         }
         if self.clock.speed == 0 || (self.clock.speed > 1 && self.clock.start <= 0) {
             return bad("clock.speed", "a speed of at least 1 is needed, and above 1 a clock.start".to_owned());
@@ -422,6 +449,7 @@ mod tests {
             master_key: Some("x".into()),
             tls: TlsConfig { certificate: Some("x".into()), key: Some("x".into()), ..TlsConfig::default() },
             mail,
+            metrics: MetricsConfig { listen: Some("off".into()), ..MetricsConfig::default() },
             ..Config::default()
         };
         let text = toml::to_string(&whole).unwrap();
@@ -458,6 +486,8 @@ mod tests {
         assert!(from("", &[("ROLLBOOK_DATABASE_POOL", "x")]).unwrap_err().contains("ROLLBOOK_DATABASE_POOL"));
         assert!(from("[database]\nurl = \"mysql://x\"", &[]).unwrap_err().contains("database.url"));
         assert!(from("listen = \"nowhere\"", &[]).unwrap_err().contains("listen"));
+        assert!(from("[metrics]\nlisten = \"on\"", &[]).unwrap_err().contains("metrics.listen"));
+        assert!(from("[metrics]\ntenants = 10001", &[]).unwrap_err().contains("ROLLBOOK_METRICS_TENANTS"));
     }
 
     #[test]

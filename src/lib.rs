@@ -13,6 +13,7 @@
 //! | [`http`] | transport: routes, handlers, errors |
 //! | [`mail`] | letters: their words, and how they are sent |
 //! | [`jobs`] | what happens beside the requests |
+//! | [`metrics`] | what is counted and measured, for Prometheus |
 //! | [`cli`] | what an operator types |
 //! | [`app`], [`config`], [`error`] | what holds the program together |
 //!
@@ -27,6 +28,7 @@ pub mod error;
 pub mod http;
 pub mod jobs;
 pub mod mail;
+pub mod metrics;
 pub mod scim;
 pub mod service;
 pub mod store;

@@ -28,6 +28,7 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     let listener = TcpListener::bind(&config.listen)
         .map_err(|e| format!("cannot listen on {}: {e}; listen or --listen names another address", config.listen))?;
     listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+    let metrics = http::metrics::bind(config.metrics.listen.as_deref())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let origin = config.origin(&address.to_string());
     let clock = clock(&config);
@@ -39,7 +40,7 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     if args.demo {
         demo(&app)?;
     }
-    actix_web::rt::System::new().block_on(serve(app.clone(), listener, tls))?;
+    actix_web::rt::System::new().block_on(serve(app.clone(), Doors { listener, tls, metrics }))?;
     drop(app);
     if let Some(thread) = writer {
         thread.join().map_err(|_| "the writer thread panicked".to_owned())?;
@@ -48,8 +49,16 @@ pub fn run(mut config: Config, args: &ServeArgs) -> Outcome {
     Ok(())
 }
 
+/// Where the server listens.
+struct Doors {
+    listener: TcpListener,
+    tls: Option<Tls>,
+    metrics: Option<TcpListener>,
+}
+
 /// Serves until a signal; then stops accepting, finishes what is running, and writes down what is still in memory.
-async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<Tls>) -> Outcome {
+async fn serve(app: Arc<App>, doors: Doors) -> Outcome {
+    let Doors { listener, tls, metrics } = doors;
     let mut signals = Signals::new()?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let mailer = post::open(&app)?;
@@ -57,16 +66,23 @@ async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<Tls>) -> Outcom
     let housekeeping = Housekeeping::start(app.clone()).map_err(text)?;
     let background = (timers::start(app.clone()).map_err(text)?, post::start(app.clone(), mailer).map_err(text)?);
     let looking = tls.as_ref().map(|tls| look_after(tls.identity.clone(), app.clone())).transpose().map_err(text)?;
-    let server = http::serve(&app, listener, tls.as_ref()).map_err(|e| e.to_string())?;
+    let server = http::serve(&app, listener, tls.as_ref()).map_err(text)?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
+    http::metrics::announce(metrics.as_ref(), app.config.metrics.listen.as_deref());
+    let measuring = metrics.map(|listener| http::metrics::serve(&app, listener)).transpose().map_err(text)?;
+    let measuring = measuring.map(|server| (server.handle(), actix_web::rt::spawn(server)));
     say(&format!("listening on {}://{address}", app.config.scheme()))?;
     signals.any().await;
     log::info!("stopping: requests under way are finished first");
     let closing = tls.map(|tls| actix_web::rt::spawn(tls.connections.close_idle()));
     handle.stop(true).await;
     closing.inspect(JoinHandle::abort);
-    running.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    running.await.map_err(|e| e.to_string())?.map_err(text)?;
+    if let Some((handle, running)) = measuring {
+        handle.stop(false).await;
+        running.await.map_err(|e| e.to_string())?.map_err(text)?;
+    }
     drop(looking);
     drop(background);
     drop(housekeeping);

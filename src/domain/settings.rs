@@ -118,6 +118,12 @@ pub struct Settings {
     pub locale: String,
     /// Days that an anonymised person is not brought back by a feed.
     pub suppression_days: u16,
+    /// Resources of a page when a SCIM client names no number; without it, the server's.
+    pub page_default: Option<u16>,
+    /// Most resources of a page, 100 to 1000; without it, the server's. Providers lose people when it is below 100.
+    pub page_max: Option<u16>,
+    /// Most operations of one SCIM PATCH; without it, the server's.
+    pub patch_operations: Option<u16>,
 }
 
 impl Default for Settings {
@@ -147,6 +153,9 @@ impl Default for Settings {
             locations: LocationRule::default(),
             locale: "en".to_owned(),
             suppression_days: 400,
+            page_default: None,
+            page_max: None,
+            patch_operations: None,
         }
     }
 }
@@ -166,6 +175,10 @@ impl Settings {
         within("quarantine_days", self.quarantine_days, 0, 365)?;
         within("password_length", self.password_length, 8, 64)?;
         within("suppression_days", self.suppression_days, 0, 3650)?;
+        for (name, value, least) in [("page_default", self.page_default, 1), ("page_max", self.page_max, 100)] {
+            within(name, value.unwrap_or(least), least, 1000)?;
+        }
+        within("patch_operations", self.patch_operations.unwrap_or(1), 1, 10_000)?;
         let rising = self.remind_days.windows(2).all(|w| w.first() < w.last());
         if self.remind_days.len() > 2 || !rising || self.remind_days.iter().any(|d| *d == 0 || *d >= self.invite_days) {
             return Err("remind_days is at most two rising numbers of days, below invite_days".to_owned());

@@ -30,10 +30,12 @@ pub async fn authenticate(
 
 async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
     let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
-    let Some(token) = token(req.headers())? else {
+    let given = token(req.headers()).inspect_err(|_| app.metrics.not_let_in("malformed"))?;
+    let Some(token) = given else {
         if app.config.discovery.anonymous && is_discovery(req.path()) {
             return Ok(Some(anonymous(&app, req)));
         }
+        app.metrics.not_let_in("missing");
         return Err(Error::Unauthorized("a token is needed"));
     };
     let principal = app.authenticate(token).await?;
@@ -114,6 +116,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         Client { user_agent: text("user-agent"), adscim_version: req.headers().contains_key("adscimversion"), query: req.query_string() };
     let dialect = Dialect::new(declared(sources::idp(&tenant, &source)), tuning, &client);
     let request_id = req.extensions().get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default();
+    let limits = app.limits.of(&tenant.settings);
     Ctx {
         tenant,
         source,
@@ -124,8 +127,9 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         target: req.path().to_owned(),
         dialect,
         base: app.base.clone(),
-        limits: app.limits,
+        limits,
         vault: app.vault.clone(),
+        fired: app.fired.clone(),
     }
 }
 

@@ -45,11 +45,12 @@ impl Call {
     fn new(req: &HttpRequest) -> Result<Self> {
         let known = req.extensions().get::<Known>().cloned().ok_or(Error::Unauthorized("a token is needed"))?;
         let scope = if writes(req) { Scope::Write } else { Scope::Read };
+        let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
         // What a server can do is no secret of a tenant.
         if !known.scopes.has(scope) && !super::auth::is_discovery(req.path()) {
+            app.metrics.not_let_in("scope");
             return Err(Error::Forbidden(scope.as_str()));
         }
-        let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
         let text = |name| req.headers().get(name).and_then(|v| v.to_str().ok());
         Ok(Self {
             app,

@@ -8,6 +8,7 @@ use super::pages::guard;
 use super::pages::view::Scene;
 use super::pages::visitor::scene_of;
 use super::reply::SCIM_JSON;
+use crate::app::App;
 use crate::domain::new_id;
 use crate::error::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -15,7 +16,8 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error as ActixError, HttpMessage, HttpResponse};
+use actix_web::web::Data;
+use actix_web::{Error as ActixError, HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -33,6 +35,7 @@ const STAY_ON_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<EitherBody<BoxBody>>, ActixError> {
     let started = Instant::now();
     let under_way = connections::begin(&req);
+    let measured = req.app_data::<Data<App>>().map(|app| app.metrics.requests.begin(req.path(), req.method().as_str()));
     let id = new_id();
     req.extensions_mut().insert(RequestId(id.clone()));
     let page = guard::is_private(req.path()).then(|| scene_of(req.request()));
@@ -40,13 +43,18 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     let secure = req.app_config().secure();
     let line = Line { method: req.method().to_string(), path, page, id, secure, started };
     let answered = AssertUnwindSafe(next.call(req)).catch_unwind().await;
-    let mut res = match answered {
-        Ok(Ok(res)) => res.map_into_boxed_body(),
+    let answer = match answered {
+        Ok(Ok(res)) => Ok(res.map_into_boxed_body()),
         // actix keeps the request of a failed service to itself: without it there is no ServiceResponse to return.
-        Ok(Err(e)) => return Err(line.failed(&e)),
-        Err(_) => return Err(line.failed(&Error::Internal("a handler panicked".to_owned()).into())),
+        Ok(Err(e)) => Err(e),
+        Err(_) => Err(Error::Internal("a handler panicked".to_owned()).into()),
     };
-    let status = res.status();
+    let status = answer.as_ref().map_or_else(|e| e.as_response_error().status_code(), ServiceResponse::status);
+    if let Some(measured) = measured {
+        measured.end(status.as_u16());
+    }
+    let mut res = answer.map_err(|e| line.failed(&e))?;
+    count_tenant(res.request());
     if let Some(e) = res.response().error() {
         line.explain(status, &e.to_string());
     }
@@ -57,6 +65,15 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     }
     line.write(&res);
     Ok(res.map_body(|_, b| EitherBody::left(b)))
+}
+
+fn count_tenant(req: &HttpRequest) {
+    let extensions = req.extensions();
+    let Some(app) = req.app_data::<Data<App>>() else { return };
+    // What is read without a token belongs to no tenant.
+    if let Some(known) = extensions.get::<Known>().filter(|known| !known.ctx.tenant.name.is_empty()) {
+        app.metrics.tenants.count(known.ctx.tenant_id(), &known.ctx.tenant.name);
+    }
 }
 
 /// What the log says of a request.

@@ -8,6 +8,7 @@ pub mod client;
 pub mod connections;
 pub mod edge;
 pub mod error;
+pub mod metrics;
 pub mod ops;
 pub mod pages;
 pub mod reply;

@@ -43,6 +43,7 @@ fn run(app: &App, beat: u32) {
         log::warn!("the database cannot be asked whether tokens have changed: {e}");
     }
     if beat.is_multiple_of(WRITE_EVERY) {
+        app.metrics.sort_in();
         report("notes", write_down(app));
         report("statistics", app.refresh_statistics().map_err(Into::into));
     }

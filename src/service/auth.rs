@@ -11,7 +11,7 @@ use crate::scim::dialect::Tuning;
 use crate::store::{self, Conn, keys, tenants};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
@@ -59,6 +59,19 @@ pub struct Use {
     pub at: i64,
 }
 
+/// Why a token is not accepted. The client is not told which it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such token, or its signature does not hold.
+    Unknown,
+    Expired,
+    Revoked,
+}
+
+impl Refusal {
+    const ALL: [(Self, &str); 3] = [(Self::Unknown, "unknown"), (Self::Expired, "expired"), (Self::Revoked, "revoked")];
+}
+
 /// The cache of checked tokens.
 #[derive(Debug)]
 pub struct Auth {
@@ -68,6 +81,7 @@ pub struct Auth {
     believed: AtomicI64,
     started: Instant,
     used: Mutex<HashMap<Arc<str>, Use>>,
+    refused: [AtomicU64; Refusal::ALL.len()],
 }
 
 /// How long the cache is believed after a look at the database.
@@ -83,6 +97,7 @@ impl Default for Auth {
             believed: AtomicI64::new(0),
             started: Instant::now(),
             used: Mutex::default(),
+            refused: Default::default(),
         }
     }
 }
@@ -129,7 +144,7 @@ impl Auth {
     /// [`Error::Unauthorized`] for a token that is not accepted.
     pub fn check(&self, conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
         let epoch = self.epoch.load(Ordering::Acquire);
-        let principal = lookup(conn, token, now)?;
+        let principal = lookup(conn, token, now)?.map_err(|why| self.refuse(why))?;
         self.note_use(&principal, now);
         let key: Key = Sha256::digest(token.as_bytes()).into();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -141,6 +156,18 @@ impl Auth {
             known.insert(key, principal.clone());
         }
         Ok(principal)
+    }
+
+    fn refuse(&self, why: Refusal) -> Error {
+        if let Some(times) = self.refused.get(why as usize) {
+            times.fetch_add(1, Ordering::Relaxed);
+        }
+        Error::Unauthorized("the token is not valid")
+    }
+
+    /// How many tokens were not accepted since the start, by reason.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refusal::ALL.iter().zip(&self.refused).map(|((_, name), times)| (*name, times.load(Ordering::Relaxed)))
     }
 
     fn note_use(&self, p: &Principal, at: i64) {
@@ -161,20 +188,22 @@ impl Auth {
     }
 }
 
-fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
-    const REFUSED: Error = Error::Unauthorized("the token is not valid");
+fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<std::result::Result<Principal, Refusal>> {
     let hash = tokens::hash(token);
-    let kept = store::tokens::find_by_hash(conn, &hash)?.ok_or(REFUSED)?;
+    let Some(kept) = store::tokens::find_by_hash(conn, &hash)? else { return Ok(Err(Refusal::Unknown)) };
     let same: bool = kept.hash.as_bytes().ct_eq(hash.as_bytes()).into();
-    if !same || !kept.is_live(now) {
-        return Err(REFUSED);
+    if !same {
+        return Ok(Err(Refusal::Unknown));
+    }
+    if !kept.is_live(now) {
+        return Ok(Err(if kept.revoked_at.is_some() { Refusal::Revoked } else { Refusal::Expired }));
     }
     if kept.kind == TokenKind::Jwt && !signature_holds(token, &keys::signing_keys(conn)?, now) {
-        return Err(REFUSED);
+        return Ok(Err(Refusal::Unknown));
     }
-    let tenant = tenants::get(conn, kept.tenant)?.ok_or(REFUSED)?;
-    let source = store::sources::find(conn, tenant.id, &kept.source)?.ok_or(REFUSED)?;
-    Ok(Principal {
+    let Some(tenant) = tenants::get(conn, kept.tenant)? else { return Ok(Err(Refusal::Unknown)) };
+    let Some(source) = store::sources::find(conn, tenant.id, &kept.source)? else { return Ok(Err(Refusal::Unknown)) };
+    Ok(Ok(Principal {
         tenant: Arc::new(tenant),
         tuning: super::sources::tuning(&source),
         source: Arc::new(source),
@@ -182,7 +211,7 @@ fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
         scopes: kept.scopes,
         certificate: kept.certificate.map(Into::into),
         expires_at: kept.expires_at,
-    })
+    }))
 }
 
 /// Whether the database answers.

@@ -34,7 +34,7 @@ pub mod tokens;
 pub mod vault;
 pub mod write;
 
-use crate::domain::{Actor, Idp, ScimSource, Tenant, TenantId};
+use crate::domain::{Actor, Idp, ScimSource, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Declared, Dialect, Reading};
 use crate::scim::schema::ResourceKind;
@@ -67,6 +67,15 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// These, with what a tenant has set of its own.
+    #[must_use]
+    pub fn of(mut self, settings: &Settings) -> Self {
+        self.page_max = settings.page_max.map_or(self.page_max, i64::from);
+        self.page_default = settings.page_default.map_or(self.page_default, i64::from).min(self.page_max);
+        self.patch_operations = settings.patch_operations.map_or(self.patch_operations, usize::from);
+        self
+    }
+
     /// The part that concerns filters.
     #[must_use]
     pub fn filter(&self) -> crate::scim::parse::Limits {
@@ -91,6 +100,7 @@ pub struct Ctx {
     pub base: Arc<str>,
     pub limits: Limits,
     pub vault: Arc<Vault>,
+    pub fired: Arc<notes::Fired>,
 }
 
 impl Ctx {

@@ -4,18 +4,39 @@ use super::Ctx;
 use super::roll::Act;
 use crate::domain::{Tenant, new_id};
 use crate::error::Result;
-use crate::scim::dialect::Reading;
+use crate::scim::dialect::{Quirk, Reading};
 use crate::store::notes;
 pub use crate::store::notes::Entry;
 use crate::store::{self, Conn};
 use serde_json::json;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is to be recorded of a request, if anything is.
+/// How often each tolerance has fired since the start.
+#[derive(Debug, Default)]
+pub struct Fired([AtomicU64; Quirk::ALL.len()]);
+
+impl Fired {
+    fn count(&self, reading: &Reading) {
+        for note in &reading.notes {
+            if let Some(times) = self.0.get(note.quirk as usize) {
+                times.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// All tolerances with their numbers.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Quirk::ALL.iter().zip(&self.0).map(|(quirk, times)| (quirk.name(), times.load(Ordering::Relaxed)))
+    }
+}
+
+/// What is to be recorded of a request, if anything is. It is counted here: a transaction that is tried again counts again.
 #[must_use]
 pub fn entry(ctx: &Ctx, reading: &Reading) -> Option<Entry> {
     if reading.notes.is_empty() {
         return None;
     }
+    ctx.fired.count(reading);
     let list: Vec<_> = reading.notes.iter().map(|n| json!({"quirk": n.quirk.name(), "text": n.text})).collect();
     Some(Entry {
         id: new_id(),

@@ -1,7 +1,7 @@
 //! Sources: the connections of a tenant's identity providers.
 
-use super::{audit, certificates};
 use super::roll::Act;
+use super::{audit, certificates};
 use crate::domain::tenant::check_name;
 use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source};
 use crate::error::{Error, Result};

@@ -24,15 +24,19 @@ pub enum Due {
 pub fn due(conn: &mut Conn, what: Due, now: i64, limit: i64) -> Result<Vec<(TenantId, String)>, Error> {
     let sql = Sql::new("SELECT r.tenant_id, r.person FROM resources r WHERE ");
     let sql = match what {
-        Due::Purge => sql
-            .sql("r.purge_at <= ")
-            .big(now)
-            .sql(" AND r.legal_hold IS NULL AND (r.kind = 4 OR NOT EXISTS (SELECT 1 FROM freezes f WHERE f.tenant_id = r.tenant_id ")
-            .sql("AND f.confirmed_at IS NULL AND r.quarantined_at >= f.from_at AND r.quarantined_at <= f.to_at)) ORDER BY r.purge_at"),
+        Due::Purge => to_purge(sql, now).sql(" ORDER BY r.purge_at"),
         Due::Termination => sql.sql("r.terminates_at <= ").big(now).sql(" AND r.kind IN (1, 3) ORDER BY r.terminates_at"),
     };
     let rows: Vec<(i64, Option<String>)> = sql.limit(limit).load::<(BigInt, Nullable<Text>), _>(conn)?;
     Ok(rows.into_iter().filter_map(|(tenant, person)| Some((TenantId(tenant), person?))).collect())
+}
+
+/// Ends a statement with whom the sweep takes: due, neither on legal hold nor frozen.
+pub(super) fn to_purge(sql: Sql<'_>, now: i64) -> Sql<'_> {
+    sql.sql("r.purge_at <= ")
+        .big(now)
+        .sql(" AND r.legal_hold IS NULL AND (r.kind = 4 OR NOT EXISTS (SELECT 1 FROM freezes f WHERE f.tenant_id = r.tenant_id ")
+        .sql("AND f.confirmed_at IS NULL AND r.quarantined_at >= f.from_at AND r.quarantined_at <= f.to_at))")
 }
 
 /// Users who wait for a manager whose address somebody has by now: tenant, person, id of the one with the address.

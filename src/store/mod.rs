@@ -22,6 +22,7 @@ pub mod members;
 pub mod notes;
 pub mod outbox;
 pub mod purge;
+pub mod queues;
 pub mod resources;
 pub mod roll;
 pub mod schema;

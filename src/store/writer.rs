@@ -14,6 +14,9 @@ type Acknowledge = Box<dyn FnOnce(Result<(), &Error>) + Send>;
 /// Runs in the transaction under way; gets the error when none could begin.
 type Job = Box<dyn FnOnce(Result<&mut Conn, &Error>) -> Acknowledge + Send>;
 
+/// Told, after each commit, how many jobs shared it.
+pub type Observer = Box<dyn Fn(usize) + Send>;
+
 /// Most jobs of one commit.
 const BATCH: usize = 256;
 /// Most jobs that wait; more are answered "busy".
@@ -26,18 +29,24 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. It ends when every [`Writer`] is gone and the queue is empty.
+    /// Starts the thread. It ends when every [`Writer`] is gone and the queue is empty. `observer` must be quick.
     ///
     /// # Errors
     /// When the database cannot be opened or the thread not started.
-    pub fn start(database: &Database) -> Result<(Self, JoinHandle<()>), Error> {
+    pub fn start(database: &Database, observer: Observer) -> Result<(Self, JoinHandle<()>), Error> {
         let mut conn = database.connect_roomy()?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || serve(&mut conn, queue))
+            .spawn(move || serve(&mut conn, queue, &observer))
             .map_err(|e| Error::Db(format!("the writer thread cannot start: {e}")))?;
         Ok((Self { jobs }, thread))
+    }
+
+    /// How many writes wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity().saturating_sub(self.jobs.capacity())
     }
 
     /// Runs `f` in a savepoint and waits for the commit that holds it.
@@ -108,7 +117,7 @@ fn copy(e: &Error) -> Error {
     }
 }
 
-fn serve(conn: &mut Conn, mut queue: mpsc::Receiver<Job>) {
+fn serve(conn: &mut Conn, mut queue: mpsc::Receiver<Job>, observer: &Observer) {
     while let Some(first) = queue.blocking_recv() {
         let begun = backend::begin(conn);
         let mut acknowledge = Vec::new();
@@ -121,6 +130,7 @@ fn serve(conn: &mut Conn, mut queue: mpsc::Receiver<Job>) {
         if let Err(e) = &committed {
             log::error!("a commit failed: {e}");
         }
+        observer(acknowledge.len());
         for tell in acknowledge {
             tell(committed.as_ref().copied());
         }

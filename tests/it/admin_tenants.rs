@@ -203,6 +203,25 @@ on_both! {
         refused(client.patch(&path, &json!([{"op": "replace", "path": "active", "value": true}])), "bring users back");
     }
 
+    /// A tenant has limits of its own, which the discovery tells its clients.
+    fn limits_are_the_tenants_own(server) {
+        let operator = Admin::operator(server);
+        let client = acme(server, &operator);
+        operator.patch("/tenants/acme", &json!({"settings": {"page_default": 2, "page_max": 100, "patch_operations": 1}})).expect(200);
+        noticed();
+        let user = client.user("a@example.com");
+        client.user("b@example.com");
+        client.user("c@example.com");
+        assert_eq!(client.get("/Users").expect(200)["itemsPerPage"], 2);
+        assert_eq!(client.get("/ServiceProviderConfig").expect(200)["pagination"]["maxPageSize"], 100);
+        let one = json!({"op": "replace", "path": "title", "value": "x"});
+        client.patch(&crate::clients::user_path(&user), &json!([one])).expect(200);
+        client.patch(&crate::clients::user_path(&user), &json!([one, one])).expect_error(413, "");
+        let detail = problem(&operator.patch("/tenants/acme", &json!({"settings": {"page_max": 99}})), 400, "invalid");
+        assert!(detail.contains("page_max"), "{detail}");
+        assert_eq!(server.tenant().get("/ServiceProviderConfig").expect(200)["pagination"]["maxPageSize"], 1000);
+    }
+
     /// Tolerances are switched by name, for each source by itself.
     fn tolerances_are_switched_by_name(server) {
         let operator = Admin::operator(server);

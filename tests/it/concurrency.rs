@@ -286,7 +286,7 @@ fn writer() -> (Fresh, Database, Writer, std::thread::JoinHandle<()>) {
     let fresh = Fresh::new(Db::Sqlite);
     let database = Database::parse(&fresh.url).unwrap();
     backend::migrate(&mut database.connect().unwrap()).unwrap();
-    let (writer, thread) = Writer::start(&database).unwrap();
+    let (writer, thread) = Writer::start(&database, Box::new(|_| {})).unwrap();
     (fresh, database, writer, thread)
 }
 
