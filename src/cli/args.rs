@@ -99,6 +99,26 @@ pub enum Command {
     Export,
     /// Check configuration, database and migrations, and say how to mend what is wrong
     Check,
+    /// Write a SQLite database into a new file, while servers run; the copy is whole, and checked
+    Backup {
+        /// A file that is not there yet
+        file: PathBuf,
+    },
+    /// Check everything that is stored, and name what is broken; changes nothing and may run while servers do
+    Verify {
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy everything to another, empty database; every server must be stopped before
+    Copy {
+        /// The database to read: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The database to fill, which must hold no tenant; its tables are made
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]

@@ -7,6 +7,7 @@ mod check;
 mod codes;
 mod desk;
 mod invite;
+mod keep;
 mod keys;
 mod mails;
 mod members;
@@ -43,6 +44,9 @@ pub fn main() -> ExitCode {
         Command::Notes { tenant, limit } => config(&cli).and_then(|c| admin::notes(&c, tenant, *limit)),
         Command::Apply(a) => config(&cli).and_then(|c| apply::run(&c, &cli.actor, a)),
         Command::Export => config(&cli).and_then(|c| apply::export(&c)),
+        Command::Backup { file } => config(&cli).and_then(|c| keep::backup(&c, file)),
+        Command::Verify { json } => config(&cli).and_then(|c| keep::verify(&c, *json)),
+        Command::Copy { from, to } => keep::copy(from, to),
         Command::Check => check::run(config(&cli)),
         Command::Config { command: ConfigCommand::Print } => config(&cli).and_then(|c| say(c.shown().trim_end())),
     };

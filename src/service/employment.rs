@@ -5,7 +5,7 @@ use super::roll::Act;
 use crate::domain::settings::{LocationRule, TerminationRule, is_address};
 use crate::domain::{Member, Settings};
 use crate::error::Result;
-use crate::scim::dialect::{Quirk, Reading};
+use crate::scim::dialect::{Declared, Quirk, Reading};
 use crate::scim::value::fold;
 use crate::scim::{self, EMPLOYEE_URN, ENTERPRISE_URN};
 use crate::store::{Conn, Row, locations, roll};
@@ -88,7 +88,7 @@ pub fn settle(conn: &mut Conn, act: &Act, id: &str, old: Option<&Doc>, doc: &mut
     let mut warnings = Vec::new();
     mapping::check_lengths(doc)?;
     check_method(doc, &act.tenant.settings)?;
-    let terminates_at = termination(doc, act, reading, &mut warnings)?;
+    let terminates_at = termination(doc, &act.tenant.settings, reading, &mut warnings)?;
     let location = place(conn, act, doc)?;
     if location.is_some() {
         warnings.push("unknown_location: the location is not among the configured ones".to_owned());
@@ -103,6 +103,21 @@ pub fn settle(conn: &mut Conn, act: &Act, id: &str, old: Option<&Doc>, doc: &mut
         admin: is_admin(doc),
         warnings,
     })
+}
+
+/// What a stored document says by itself: what needs no look-up, and the location and the manager's address as they stand in it.
+#[must_use]
+pub fn told(doc: &Doc, settings: &Settings) -> Facets {
+    let (mut copy, mut reading, mut warnings) = (doc.clone(), Reading::of(Declared::Auto), Vec::new());
+    Facets {
+        mail: mail(doc),
+        employee_key: employee_number(doc).map(|n| fold(n).into_owned()),
+        terminates_at: termination(&mut copy, settings, &mut reading, &mut warnings).ok().flatten(),
+        location: own(doc, "location").map(str::to_owned),
+        manager_ref: own(doc, "managerEmail").map(|a| fold(a).into_owned()),
+        admin: is_admin(doc),
+        warnings,
+    }
 }
 
 /// The address for mail: the primary one, else the first, else a userName that is an address.
@@ -136,14 +151,13 @@ fn check_method(doc: &Doc, settings: &Settings) -> Result<()> {
 // -- dates ---------------------------------------------------------------------
 
 /// When the termination date takes effect. A later hire date means that somebody came back.
-fn termination(doc: &mut Doc, act: &Act, reading: &mut Reading, warnings: &mut Vec<String>) -> Result<Option<i64>> {
+fn termination(doc: &mut Doc, settings: &Settings, reading: &mut Reading, warnings: &mut Vec<String>) -> Result<Option<i64>> {
     let hired = date(doc, "hireDate", reading, warnings)?;
     let Some(ended) = date(doc, "terminationDate", reading, warnings)? else { return Ok(None) };
     if hired.is_some_and(|h| h > ended) {
         warnings.push("hireDate is after terminationDate: the person was hired again, nothing is scheduled".to_owned());
         return Ok(None);
     }
-    let settings = &act.tenant.settings;
     let last = if settings.termination == TerminationRule::EndOfDay { ended.succ_opt() } else { Some(ended) };
     let zone = doc.get("timezone").and_then(Value::as_str).and_then(|z| z.parse::<chrono_tz::Tz>().ok());
     let zone = zone.or_else(|| settings.time_zone.parse().ok()).unwrap_or(chrono_tz::UTC);

@@ -158,6 +158,13 @@ pub fn editable(row: &Row) -> Doc {
     doc
 }
 
+/// Takes the location out of a document.
+pub fn remove_location(doc: &mut Doc) {
+    if let Some(own) = doc.get_mut(EMPLOYEE_URN).and_then(Value::as_object_mut) {
+        own.remove("location");
+    }
+}
+
 /// The stored document.
 #[must_use]
 pub fn parsed(row: &Row) -> Doc {

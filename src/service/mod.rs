@@ -3,10 +3,12 @@
 pub mod admin_keys;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod bulk;
 pub mod certificates;
 pub mod claims;
 pub mod codes;
+pub mod copy;
 pub mod cursor;
 pub mod employment;
 pub mod etag;
@@ -32,6 +34,7 @@ pub mod tenants;
 pub mod timers;
 pub mod tokens;
 pub mod vault;
+pub mod verify;
 pub mod write;
 
 use crate::domain::{Actor, Idp, ScimSource, Settings, Tenant, TenantId};

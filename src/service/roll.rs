@@ -234,7 +234,11 @@ pub fn forget_manager(conn: &mut Conn, act: &Act, row: &Row) -> Result<()> {
 }
 
 /// The record of a document that was changed by us.
-fn rewritten(act: &Act, row: &Row, doc: serde_json::Map<String, Value>) -> Result<Record> {
+fn rewritten(act: &Act, row: &Row, mut doc: serde_json::Map<String, Value>) -> Result<Record> {
+    // A location that is kept aside is not shown.
+    if row.member.as_ref().is_some_and(|m| m.location.is_some()) {
+        mapping::remove_location(&mut doc);
+    }
     let naming = if row.label_derived { mapping::Naming::Derive } else { mapping::Naming::AsGiven };
     Ok(mapping::record(ResourceType::of(ResourceKind::User), &act.tenant, doc, naming)?)
 }

@@ -278,6 +278,19 @@ pub(super) fn signing_key(conn: &mut Conn, now: i64) -> Result<SigningKey> {
     Ok(key)
 }
 
+/// Whether a signing key can be used, and its two halves belong together.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_key(key: &SigningKey) -> std::result::Result<(), &'static str> {
+    if key.algorithm != ED25519 {
+        return Err("the algorithm is not known");
+    }
+    let der = STANDARD.decode(&key.private_key).map_err(|_| "the private key is no base64")?;
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| "the private key cannot be read")?;
+    if URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()) == key.public_key { Ok(()) } else { Err("the public key is another's") }
+}
+
 fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) -> Result<String> {
     let broken = |what: String| store::Error::Db(format!("the signing key {} cannot be used: {what}", key.kid));
     let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;

@@ -8,7 +8,7 @@ use crate::domain::TenantId;
 use diesel::sql_types::BigInt;
 
 /// Slots of one count: parallel writers of PostgreSQL seldom wait for the same one, which is held until a commit is on disk.
-const SLOTS: i16 = 64;
+pub(super) const SLOTS: i16 = 64;
 
 /// Makes the slots of a new tenant.
 ///

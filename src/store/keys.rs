@@ -15,6 +15,14 @@ pub fn secret(conn: &mut Conn, name: &str, fresh: &str) -> Result<String, Error>
     Ok(secrets::table.find(name).select(secrets::value).first(conn)?)
 }
 
+/// The secret of that name, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_secret(conn: &mut Conn, name: &str) -> Result<Option<String>, Error> {
+    Ok(secrets::table.find(name).select(secrets::value).first(conn).optional()?)
+}
+
 /// A key that signs tokens. Its algorithm is part of it and never taken from a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningKey {

@@ -25,12 +25,16 @@ pub mod purge;
 pub mod queues;
 pub mod resources;
 pub mod roll;
+pub mod rows;
 pub mod schema;
 pub mod sort;
 pub mod sources;
 pub mod sql;
+pub mod tables;
 pub mod tenants;
 pub mod tokens;
+pub mod upkeep;
+pub mod verify;
 pub mod writer;
 
 pub use backend::{Conn, Database, Dialect};

@@ -5,6 +5,7 @@ use super::counts;
 use super::error::Error;
 use super::schema::tenants;
 use super::sql::Sql;
+use super::tables::TABLES;
 use crate::domain::{Idp, Settings, Tenant, TenantId};
 use diesel::prelude::*;
 
@@ -63,33 +64,6 @@ pub fn save(conn: &mut Conn, t: &Tenant) -> Result<bool, Error> {
     Ok(changed == 1)
 }
 
-/// The tables that hold something of a tenant, in an order in which it can be removed.
-pub const OWNED: [&str; 23] = [
-    "bulk_items",
-    "bulk_jobs",
-    "group_members",
-    "former_groups",
-    "resource_emails",
-    "invitations",
-    "access_codes",
-    "credentials",
-    "outbox",
-    "audit_events",
-    "person_keys",
-    "purge_steps",
-    "suppressions",
-    "freezes",
-    "locations",
-    "request_notes",
-    "provider_evidence",
-    "resource_counts",
-    "tokens",
-    "oauth_clients",
-    "trusted_issuers",
-    "admin_keys",
-    "sources",
-];
-
 /// Removes a tenant and everything that belongs to it.
 ///
 /// # Errors
@@ -99,8 +73,9 @@ pub fn erase(conn: &mut Conn, id: TenantId) -> Result<(), Error> {
     Sql::new(clients).big(id.0).sql(")").run(conn)?;
     let answers = "DELETE FROM idempotency_keys WHERE owner IN (SELECT id FROM admin_keys WHERE tenant_id = ";
     Sql::new(answers).big(id.0).sql(")").run(conn)?;
-    for table in OWNED.iter().chain(&["resources"]) {
-        Sql::new("DELETE FROM ").sql(table).sql(" WHERE tenant_id = ").big(id.0).run(conn)?;
+    // Those that refer to others come last in the list, and go first.
+    for table in TABLES.iter().rev().filter(|t| t.has_tenant()) {
+        Sql::new("DELETE FROM ").sql(table.name).sql(" WHERE tenant_id = ").big(id.0).run(conn)?;
     }
     diesel::delete(tenants::table.find(id.0)).execute(conn)?;
     Ok(())

@@ -5,6 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 use rollbook::domain::{Idp, Scopes, TenantId, Token, TokenKind};
 use rollbook::store::sql::Sql;
+use rollbook::store::tables::{Shape, TABLES};
 use rollbook::store::{Conn, Database, Dialect, Error, Field, Kind, Record, backend, resources, tenants, tokens};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -290,5 +291,39 @@ fn the_code_names_what_exists() {
             let there = table.columns.get(column).unwrap_or_else(|| panic!("{name} has no column {column}"));
             assert_eq!(kind, written(there), "{name}.{column}");
         }
+    }
+}
+
+/// The list of tables that copying goes by is that of both databases: names, columns, what they hold, keys; and what a table refers
+/// to comes before it.
+#[test]
+fn the_list_of_tables_is_complete() {
+    for db in [Db::Sqlite, Db::Postgres] {
+        let mut there = catalogue(db);
+        for table in TABLES {
+            let found = there.remove(table.name).unwrap_or_else(|| panic!("{db:?}: there is no table {}", table.name));
+            assert_eq!(table.key, found.primary_key, "{db:?}: the key of {}", table.name);
+            let listed: BTreeMap<&str, Shape> = table.columns.iter().copied().collect();
+            assert_eq!(listed.len(), found.columns.len(), "{db:?}: the columns of {}", table.name);
+            for (name, column) in &found.columns {
+                let shape = match column.kind.as_str() {
+                    "bigint" | "integer" => Shape::Big,
+                    "smallint" => Shape::Small,
+                    "boolean" => Shape::Bool,
+                    "jsonb" => Shape::Json,
+                    "text" if (table.name, name.as_str()) == ("resources", "fdoc") => Shape::Json,
+                    "text" => Shape::Text,
+                    other => panic!("{}.{name}: no word for {other}", table.name),
+                };
+                assert_eq!(listed.get(name.as_str()), Some(&shape), "{db:?}: {}.{name}", table.name);
+            }
+        }
+        assert!(there.is_empty(), "{db:?}: not in the list: {:?}", there.keys());
+    }
+    let (_fresh, mut conn) = migrated(Db::Sqlite);
+    let sql = "SELECT m.name, f.\"table\" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'";
+    let place = |name: &str| TABLES.iter().position(|t| t.name == name).unwrap();
+    for (table, other) in Sql::new(sql).load::<(Text, Text), (String, String)>(&mut conn).unwrap() {
+        assert!(place(&other) < place(&table), "{table} refers to {other}");
     }
 }
