@@ -3,22 +3,26 @@
 mod scrape;
 
 use crate::config::Config;
-use crate::domain::{AdminKey, Tenant, TenantId};
+use crate::domain::{AdminKey, Tenant, TenantId, outside};
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
+use crate::net::{KeySets, Reach};
 use crate::scim::dialect::{Evidence, Quirk};
 use crate::service::auth::{Auth, Principal};
 use crate::service::claims::Door;
 use crate::service::claims::throttle::Throttle;
+use crate::service::jws::Unchecked;
 use crate::service::letters::Post;
 use crate::service::notes::Fired;
+use crate::service::oauth::Names;
 use crate::service::vault::Vault;
-use crate::service::{self, admin_keys, tokens};
+use crate::service::{self, admin_keys, issuers, jws, tokens};
 use crate::store::backend::{self, ConnPool, Database};
 use crate::store::notes::Entry;
 use crate::store::writer::{Observer, Writer};
 use crate::store::{self, Conn, keys};
 use ::metrics::Counter;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,6 +72,10 @@ pub struct App {
     /// How often each tolerance has fired.
     pub fired: Arc<Fired>,
     throttle: Arc<Throttle>,
+    /// OAuth clients that fail to prove who they are.
+    pub client_throttle: Throttle,
+    /// The public keys of OAuth clients and outside issuers.
+    key_sets: KeySets,
     pool: ConnPool,
     /// SQLite only: connections for look-ups that take microseconds and are done without changing threads.
     quick: Option<ConnPool>,
@@ -111,16 +119,17 @@ impl App {
         let mut conn = pool.get().map_err(|e| e.to_string())?;
         let secret = backend::write(&mut conn, |c| keys::secret(c, "cursor", &tokens::random(32))).map_err(text)?.into_bytes();
         let vault = Arc::new(open_vault(&mut conn, &config).map_err(text)?);
-        let auth = Auth::default();
+        let origin: Arc<str> = origin.trim_end_matches('/').into();
+        let base: Arc<str> = format!("{origin}/scim/v2").into();
+        let auth = Auth::of(Names { issuer: origin.clone(), audience: base.clone() });
         auth.refresh(&mut conn).map_err(text)?;
         drop(conn);
-        let origin: Arc<str> = origin.trim_end_matches('/').into();
-        let base = format!("{origin}/scim/v2").into();
         let limits = config.service_limits();
         let app = Self {
             config,
             auth,
             clock,
+            key_sets: KeySets::of(&origin),
             origin,
             base,
             limits,
@@ -129,6 +138,7 @@ impl App {
             metrics,
             fired: Arc::default(),
             throttle: Arc::default(),
+            client_throttle: Throttle::of_each_alone(),
             pool,
             quick,
             writer,
@@ -290,8 +300,49 @@ impl App {
         if let Some(principal) = self.auth.cached(&token, now) {
             return Ok(principal);
         }
+        let outside = jws::read(&token).filter(|t| t.claims.text("iss").is_some_and(|iss| !self.signs_as(iss)));
+        if let Some(unchecked) = outside {
+            return self.authenticate_outside(token, unchecked, now).await;
+        }
         let app = self.clone();
         self.look_up(move |conn| app.auth.check(conn, &token, now)).await
+    }
+
+    /// Whose a token is that somebody else has signed. Their keys are fetched outside any transaction.
+    async fn authenticate_outside(self: &Arc<Self>, token: String, unchecked: Unchecked, now: i64) -> Result<Principal> {
+        let kid = unchecked.kid.clone();
+        let trusted = self.look_up(move |conn| issuers::taking(conn, &unchecked)).await?;
+        let keys = self.keys_at(&trusted.key_set_url, Reach::Any, kid.as_deref()).await?;
+        let claims = jws::verified(&token, &keys).map_err(|why| {
+            log::debug!("a token for the trusted issuer {} is refused: {why}", trusted.id);
+            Error::Unauthorized("the token is not valid")
+        })?;
+        let app = self.clone();
+        self.look_up(move |conn| app.auth.accept(conn, &token, now, |c| issuers::accepted(c, &trusted, &claims, now))).await
+    }
+
+    /// Whether tokens of this server bear that name of their issuer.
+    fn signs_as(&self, issuer: &str) -> bool {
+        issuer == tokens::ISSUER || issuer == &*self.origin
+    }
+
+    async fn keys_at(&self, url: &str, reach: Reach, kid: Option<&str>) -> Result<Arc<Value>> {
+        let fetched = self.key_sets.get(url, reach, kid, self.now()).await;
+        fetched.map_err(|_| Error::Busy("the keys that the token is checked with cannot be fetched".to_owned()))
+    }
+
+    /// The public keys of an OAuth client, at an address that its tenant has entered.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when they cannot be fetched.
+    pub async fn keys_of_client(&self, url: &str, kid: Option<&str>) -> Result<Arc<Value>> {
+        self.keys_at(url, Reach::Public, kid).await
+    }
+
+    /// Whether this server is one for trials, and may ask its own machine.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        outside::is_loopback(&self.origin)
     }
 
     /// Whose a key of the admin API is: the key, and the only tenant that it opens.

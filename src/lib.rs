@@ -12,6 +12,7 @@
 //! | [`store`] | SQL for both databases |
 //! | [`http`] | transport: routes, handlers, errors |
 //! | [`mail`] | letters: their words, and how they are sent |
+//! | [`net`] | what is fetched from other servers |
 //! | [`jobs`] | what happens beside the requests |
 //! | [`metrics`] | what is counted and measured, for Prometheus |
 //! | [`cli`] | what an operator types |
@@ -29,6 +30,7 @@ pub mod http;
 pub mod jobs;
 pub mod mail;
 pub mod metrics;
+pub mod net;
 pub mod scim;
 pub mod service;
 pub mod store;

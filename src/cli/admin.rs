@@ -35,7 +35,7 @@ fn read<T>(config: &Config, f: impl FnOnce(&mut Conn) -> Done<T>) -> Result<T, S
 pub fn hinted(e: &Error, tenant: &str) -> String {
     match e {
         Error::Missing { what: "tenant", detail } => format!("{detail}; `rollbook tenant list` shows those that exist"),
-        Error::Missing { what: what @ ("source" | "token" | "location"), detail } => {
+        Error::Missing { what: what @ ("source" | "token" | "location" | "client" | "issuer"), detail } => {
             format!("{detail}; `rollbook {what} list {tenant}` shows those that exist")
         }
         Error::Missing { what: "key", detail } => format!("{detail}; `rollbook key list` shows those that exist"),

@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+pub use super::oauth_args::{ClientCommand, IssuerCommand};
 pub use super::roll_args::{CodeCommand, LocationCommand, MailCommand, MemberCommand};
 use crate::domain::Idp;
 use clap::{Args, Parser, Subcommand};
@@ -60,6 +61,16 @@ pub enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// OAuth clients, which fetch short-lived tokens instead of being given one
+    Client {
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
+    /// Outside issuers whose tokens open a source, such as Microsoft Entra ID
+    Issuer {
+        #[command(subcommand)]
+        command: IssuerCommand,
     },
     /// Keys of the admin API, for operators and for admins of one tenant
     Key {

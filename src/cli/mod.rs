@@ -4,13 +4,16 @@ mod admin;
 mod apply;
 mod args;
 mod check;
+mod clients;
 mod codes;
 mod desk;
 mod invite;
+mod issuers;
 mod keep;
 mod keys;
 mod mails;
 mod members;
+mod oauth_args;
 mod places;
 mod roll_args;
 mod serve;
@@ -36,6 +39,8 @@ pub fn main() -> ExitCode {
         Command::Tenant { command } => config(&cli).and_then(|c| admin::tenant(&c, &cli.actor, command)),
         Command::Source { command } => config(&cli).and_then(|c| sources::run(&c, &cli.actor, command)),
         Command::Token { command } => config(&cli).and_then(|c| tokens::run(&c, &cli.actor, command)),
+        Command::Client { command } => config(&cli).and_then(|c| clients::run(&c, &cli.actor, command)),
+        Command::Issuer { command } => config(&cli).and_then(|c| issuers::run(&c, &cli.actor, command)),
         Command::Key { command } => config(&cli).and_then(|c| keys::run(&c, &cli.actor, command)),
         Command::Member { command } => config(&cli).and_then(|c| members::run(&c, &cli.actor, command)),
         Command::Code { command } => config(&cli).and_then(|c| codes::run(&c, &cli.actor, command)),

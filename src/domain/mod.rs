@@ -1,15 +1,18 @@
 //! The rules. No I/O, no SCIM, no SQL.
 
 pub mod actor;
+pub mod client;
 pub mod key;
 pub mod lifecycle;
 pub mod member;
+pub mod outside;
 pub mod settings;
 pub mod source;
 pub mod tenant;
 pub mod token;
 
 pub use actor::Actor;
+pub use client::{ClientAuth, Credential, OauthClient, TrustedIssuer};
 pub use key::AdminKey;
 pub use member::{Hold, Member, Reason, Source, Stage, State};
 pub use settings::Settings;

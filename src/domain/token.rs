@@ -81,6 +81,21 @@ impl Scopes {
         if any { Ok(out) } else { Err(format!("at least one scope is needed: {what}:read, {what}:write")) }
     }
 
+    /// Reads scopes as an OAuth client asks for them: as [`Self::parse`], and the single word `scim` for reading and writing.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_asked(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().map(|word| if word == "scim" { "scim:read scim:write" } else { word }).collect();
+        Self::parse(&words.join(" "))
+    }
+
+    /// The scopes that are in both.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self { read: self.read && other.read, write: self.write && other.write, secrets: self.secrets && other.secrets }
+    }
+
     /// The scopes as a key of the admin API has them.
     #[must_use]
     pub fn admin(self) -> String {
@@ -162,5 +177,8 @@ mod tests {
         assert_eq!(Scopes::parse("scim:write scim:read").unwrap().to_string(), "scim:read scim:write");
         assert!(Scopes::parse("").is_err());
         assert!(Scopes::parse("scim:all").unwrap_err().contains("scim:all"));
+        assert_eq!(Scopes::parse_asked("scim").unwrap(), Scopes::ALL);
+        assert_eq!(Scopes::parse_asked("scim:secrets scim").unwrap().to_string(), "scim:read scim:write scim:secrets");
+        assert!(Scopes::parse_asked("admin:read").is_err());
     }
 }

@@ -2,11 +2,13 @@
 
 use super::call::Known;
 use super::edge::RequestId;
+use super::oauth::presented_thumbprint;
+use super::tls;
 use crate::app::App;
 use crate::domain::{Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Client, Dialect, Tuning};
-use crate::service::{Ctx, auth::Principal, declared, sources};
+use crate::service::{Ctx, auth::Principal, certificates, declared, sources};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
@@ -39,8 +41,18 @@ async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
         return Err(Error::Unauthorized("a token is needed"));
     };
     let principal = app.authenticate(token).await?;
+    principal.bound_to(presented_thumbprint(req.request()).as_deref())?;
+    check_certificate(req, &principal.source, app.now())?;
     principal.admitted()?;
     Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal) }))
+}
+
+/// Refuses whoever comes without a certificate that the source demands.
+fn check_certificate(req: &ServiceRequest, source: &ScimSource, now: i64) -> Result<()> {
+    let Some(ca) = &source.client_ca else { return Ok(()) };
+    let chain: Vec<Vec<u8>> = tls::presented(req.request()).map(|p| p.chain.iter().map(|c| c.to_vec()).collect()).unwrap_or_default();
+    let demands = |why| Error::Denied(format!("the source \"{}\" demands a client certificate: {why}", source.name));
+    if chain.is_empty() { Err(demands("none was presented".to_owned())) } else { certificates::chains_to(ca, &chain, now).map_err(demands) }
 }
 
 /// The token of the request: behind `Bearer` or any other scheme word, as the password of `Basic`, or bare.

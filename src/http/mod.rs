@@ -9,6 +9,7 @@ pub mod connections;
 pub mod edge;
 pub mod error;
 pub mod metrics;
+pub mod oauth;
 pub mod ops;
 pub mod pages;
 pub mod reply;
@@ -33,6 +34,8 @@ fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/health", web::get().to(ops::health))
         .route("/ready", web::get().to(ops::ready))
         .route("/.well-known/jwks.json", get().to(scim::key_set))
+        .service(only("/.well-known/oauth-authorization-server", &[Method::GET]).route(get().to(oauth::metadata)))
+        .service(only("/oauth/token", &[Method::POST]).route(web::post().to(oauth::token)))
         .configure(claim_routes)
         .configure(admin::routes)
         .service(web::scope("/scim/v2").wrap(from_fn(auth::authenticate)).configure(scim_routes))

@@ -2,9 +2,10 @@
 
 use super::beat::Beat;
 use crate::app::App;
+use crate::domain::Credential;
 use crate::domain::settings::DAY;
 use crate::error::Result;
-use crate::store::{Conn, admin_keys, idempotency, notes, outbox, purge, tokens};
+use crate::store::{Conn, admin_keys, clients, idempotency, issuers, notes, outbox, purge, tokens};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,11 @@ fn write_down(app: &App) -> Result<()> {
     }
     app.write_blocking(move |conn| {
         for u in &uses {
-            tokens::used(conn, u.tenant, &u.token_id, u.at)?;
+            match u.credential {
+                Credential::Token => tokens::used(conn, u.tenant, &u.token_id, u.at)?,
+                Credential::Client => clients::used(conn, u.tenant, &u.token_id, u.at)?,
+                Credential::Issuer => issuers::used(conn, u.tenant, &u.token_id, u.at)?,
+            }
         }
         for (tenant, entry) in &later.notes {
             notes::insert(conn, *tenant, entry)?;
@@ -90,6 +95,7 @@ fn prune(app: &App) -> Result<()> {
     all(app, move |conn| Ok(notes::prune(conn, notes_before, PRUNE_AT_ONCE)?))?;
     all(app, move |conn| Ok(outbox::prune(conn, now - KEEP_LETTERS * DAY, PRUNE_AT_ONCE)?))?;
     all(app, move |conn| Ok(idempotency::prune(conn, now - DAY, PRUNE_AT_ONCE)?))?;
+    all(app, move |conn| Ok(clients::prune_assertions(conn, now, PRUNE_AT_ONCE)?))?;
     app.write_blocking(move |conn| Ok(purge::prune(conn, now)?)).map(drop)
 }
 

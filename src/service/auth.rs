@@ -4,8 +4,9 @@
 //! to tokens and tenants; a thread polls it and empties the cache when it moves, so that a revocation takes effect
 //! everywhere within a second. When the database has not been heard of for as long, the cache is not believed.
 
+use super::oauth;
 use super::tokens::{self, signature_holds};
-use crate::domain::{ScimSource, Scopes, SourceState, Tenant, TenantId, TokenKind};
+use crate::domain::{Credential, ScimSource, Scopes, SourceState, Tenant, TenantId, Token, TokenKind};
 use crate::error::{Error, Result};
 use crate::scim::dialect::Tuning;
 use crate::store::{self, Conn, keys, tenants};
@@ -22,14 +23,57 @@ pub struct Principal {
     pub tenant: Arc<Tenant>,
     pub source: Arc<ScimSource>,
     pub tuning: Tuning,
+    /// The id of the token, or of the OAuth client or outside issuer that it is of.
     pub token_id: Arc<str>,
     pub scopes: Scopes,
     /// The certificate that must be presented with the token.
     pub certificate: Option<Arc<str>>,
+    credential: Credential,
     expires_at: Option<i64>,
 }
 
+/// What a good token opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub credential: Credential,
+    pub tenant: TenantId,
+    /// The name of the source.
+    pub source: String,
+    /// The id of the token, or of the OAuth client or outside issuer that it is of.
+    pub id: String,
+    pub scopes: Scopes,
+    pub certificate: Option<String>,
+    pub expires_at: Option<i64>,
+}
+
+impl From<Token> for Accepted {
+    fn from(t: Token) -> Self {
+        Self {
+            credential: Credential::Token,
+            tenant: t.tenant,
+            source: t.source,
+            id: t.id,
+            scopes: t.scopes,
+            certificate: t.certificate,
+            expires_at: t.expires_at,
+        }
+    }
+}
+
 impl Principal {
+    /// Whether the certificate was presented that the token is bound to (RFC 8705 §3), if it is.
+    ///
+    /// # Errors
+    /// 401 when it was another one, or none.
+    pub fn bound_to(&self, presented: Option<&str>) -> Result<()> {
+        match self.certificate.as_deref() {
+            Some(needed) if presented != Some(needed) => {
+                Err(Error::Unauthorized("the token is bound to a certificate that was not presented"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether requests are served at all.
     ///
     /// # Errors
@@ -54,6 +98,7 @@ type Key = [u8; 32];
 /// When a token was last used, to be written down at leisure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
+    pub credential: Credential,
     pub tenant: TenantId,
     pub token_id: Arc<str>,
     pub at: i64,
@@ -75,6 +120,8 @@ impl Refusal {
 /// The cache of checked tokens.
 #[derive(Debug)]
 pub struct Auth {
+    /// What this server calls itself in the tokens of OAuth clients.
+    names: oauth::Names,
     known: RwLock<HashMap<Key, Principal>>,
     epoch: AtomicI64,
     /// Milliseconds after `started` until which the cache may be believed.
@@ -92,6 +139,7 @@ const MOST: usize = 10_000;
 impl Default for Auth {
     fn default() -> Self {
         Self {
+            names: oauth::Names::default(),
             known: RwLock::default(),
             epoch: AtomicI64::new(-1),
             believed: AtomicI64::new(0),
@@ -103,6 +151,18 @@ impl Default for Auth {
 }
 
 impl Auth {
+    /// For a server of these names.
+    #[must_use]
+    pub fn of(names: oauth::Names) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// What this server calls itself in the tokens of OAuth clients.
+    #[must_use]
+    pub fn names(&self) -> &oauth::Names {
+        &self.names
+    }
+
     /// Looks whether tokens have changed. To be called a few times a second.
     ///
     /// # Errors
@@ -143,8 +203,17 @@ impl Auth {
     /// # Errors
     /// [`Error::Unauthorized`] for a token that is not accepted.
     pub fn check(&self, conn: &mut Conn, token: &str, now: i64) -> Result<Principal> {
+        self.accept(conn, token, now, |c| lookup(c, &self.names, token, now)?.map_err(|why| self.refuse(why)))
+    }
+
+    /// Takes what a token opens, and remembers it.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when that is not there any more; what `find` returns.
+    pub fn accept(&self, conn: &mut Conn, token: &str, now: i64, find: impl FnOnce(&mut Conn) -> Result<Accepted>) -> Result<Principal> {
         let epoch = self.epoch.load(Ordering::Acquire);
-        let principal = lookup(conn, token, now)?.map_err(|why| self.refuse(why))?;
+        let accepted = find(conn)?;
+        let principal = principal(conn, accepted)?;
         self.note_use(&principal, now);
         let key: Key = Sha256::digest(token.as_bytes()).into();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +246,10 @@ impl Auth {
         match used.get_mut(&p.token_id) {
             Some(u) if at - u.at < SECOND => {}
             Some(u) => u.at = at,
-            None => drop(used.insert(p.token_id.clone(), Use { tenant: p.tenant.id, token_id: p.token_id.clone(), at })),
+            None => {
+                let fresh = Use { credential: p.credential, tenant: p.tenant.id, token_id: p.token_id.clone(), at };
+                used.insert(p.token_id.clone(), fresh);
+            }
         }
     }
 
@@ -188,9 +260,13 @@ impl Auth {
     }
 }
 
-fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<std::result::Result<Principal, Refusal>> {
+const REFUSED: Error = Error::Unauthorized("the token is not valid");
+
+fn lookup(conn: &mut Conn, names: &oauth::Names, token: &str, now: i64) -> Result<std::result::Result<Accepted, Refusal>> {
     let hash = tokens::hash(token);
-    let Some(kept) = store::tokens::find_by_hash(conn, &hash)? else { return Ok(Err(Refusal::Unknown)) };
+    let Some(kept) = store::tokens::find_by_hash(conn, &hash)? else {
+        return Ok(oauth::accepted(conn, names, token, now)?.ok_or(Refusal::Unknown));
+    };
     let same: bool = kept.hash.as_bytes().ct_eq(hash.as_bytes()).into();
     if !same {
         return Ok(Err(Refusal::Unknown));
@@ -201,17 +277,22 @@ fn lookup(conn: &mut Conn, token: &str, now: i64) -> Result<std::result::Result<
     if kept.kind == TokenKind::Jwt && !signature_holds(token, &keys::signing_keys(conn)?, now) {
         return Ok(Err(Refusal::Unknown));
     }
-    let Some(tenant) = tenants::get(conn, kept.tenant)? else { return Ok(Err(Refusal::Unknown)) };
-    let Some(source) = store::sources::find(conn, tenant.id, &kept.source)? else { return Ok(Err(Refusal::Unknown)) };
-    Ok(Ok(Principal {
+    Ok(Ok(kept.into()))
+}
+
+fn principal(conn: &mut Conn, found: Accepted) -> Result<Principal> {
+    let tenant = tenants::get(conn, found.tenant)?.ok_or(REFUSED)?;
+    let source = store::sources::find(conn, tenant.id, &found.source)?.ok_or(REFUSED)?;
+    Ok(Principal {
         tenant: Arc::new(tenant),
         tuning: super::sources::tuning(&source),
         source: Arc::new(source),
-        token_id: kept.id.into(),
-        scopes: kept.scopes,
-        certificate: kept.certificate.map(Into::into),
-        expires_at: kept.expires_at,
-    }))
+        token_id: found.id.into(),
+        scopes: found.scopes,
+        certificate: found.certificate.map(Into::into),
+        credential: found.credential,
+        expires_at: found.expires_at,
+    })
 }
 
 /// Whether the database answers.

@@ -6,7 +6,7 @@ use crate::domain::tenant::check_name;
 use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Quirk, Quirks, Tuning};
-use crate::store::{self, Conn, sources, tenants, tokens};
+use crate::store::{self, Conn, clients, issuers, sources, tenants, tokens};
 use std::collections::BTreeMap;
 
 /// What an admin sets of a source. What is `None` stays.
@@ -103,7 +103,8 @@ pub(super) fn check(before: &ScimSource, change: &Change) -> Result<ScimSource> 
     Ok(after)
 }
 
-/// Removes a source that is detached. Its tokens are revoked; nobody is deactivated.
+/// Removes a source that is detached. Its tokens and OAuth clients are revoked, its outside issuers trusted no more; nobody is
+/// deactivated.
 ///
 /// # Errors
 /// When there is none of that name, it is not detached, or it is the one that every tenant has.
@@ -116,6 +117,8 @@ pub fn delete(conn: &mut Conn, act: &Act, name: &str) -> Result<()> {
         return Err(Error::conflict("source_in_use", format!("source \"{name}\" is {}; detach it first", found.state.as_str())));
     }
     let revoked = tokens::revoke_all(conn, act.tenant.id, name, act.now)?;
+    clients::revoke_all(conn, act.tenant.id, name, act.now)?;
+    issuers::delete_all(conn, act.tenant.id, name)?;
     sources::delete(conn, act.tenant.id, name)?;
     tenants::bump_auth_epoch(conn)?;
     audit::admin(conn, act, "source_deleted", &format!("{name}, {revoked} token(s) revoked"))

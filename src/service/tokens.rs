@@ -11,13 +11,14 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Begins every opaque token, so that scanners for leaked secrets can know it.
 pub const PREFIX: &str = "rbk_";
 /// `iss` and `aud` of the tokens that this server signs.
-const ISSUER: &str = "rollbook";
+pub const ISSUER: &str = "rollbook";
 const AUDIENCE: &str = "rollbook-scim";
 /// RFC 9068 §2.1.
 const TYPE: &str = "at+jwt";
@@ -292,9 +293,6 @@ pub fn check_key(key: &SigningKey) -> std::result::Result<(), &'static str> {
 }
 
 fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) -> Result<String> {
-    let broken = |what: String| store::Error::Db(format!("the signing key {} cannot be used: {what}", key.kid));
-    let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;
-    let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
     let claims = Claims {
         iss: ISSUER.to_owned(),
         aud: AUDIENCE.to_owned(),
@@ -304,7 +302,15 @@ fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) ->
         exp: order.expires_at.map(|t| t / 1_000_000),
         scope: order.scopes.to_string(),
     };
-    let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&der));
+    sign_claims(key, &claims)
+}
+
+/// Signs the claims of an access token (RFC 9068).
+pub(super) fn sign_claims(key: &SigningKey, claims: &impl Serialize) -> Result<String> {
+    let broken = |what: String| store::Error::Db(format!("the signing key {} cannot be used: {what}", key.kid));
+    let der = STANDARD.decode(&key.private_key).map_err(|e| broken(e.to_string()))?;
+    let header = Header { typ: Some(TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+    let token = jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&der));
     Ok(token.map_err(|e| broken(e.to_string()))?)
 }
 
@@ -312,19 +318,26 @@ fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) ->
 /// never from the token.
 #[must_use]
 pub fn signature_holds(token: &str, keys: &[SigningKey], now: i64) -> bool {
-    let Ok(header) = jsonwebtoken::decode_header(token) else { return false };
-    let key = keys.iter().find(|k| Some(&k.kid) == header.kid.as_ref() && k.algorithm == ED25519);
+    let claims = signed_claims::<Claims>(token, keys, ISSUER, AUDIENCE);
+    claims.is_some_and(|c| c.exp.is_none_or(|exp| now < exp * 1_000_000))
+}
+
+/// The claims of an access token that this server has signed. Its times are not checked.
+pub(super) fn signed_claims<T: DeserializeOwned>(token: &str, keys: &[SigningKey], issuer: &str, audience: &str) -> Option<T> {
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    let key = keys.iter().find(|k| Some(&k.kid) == header.kid.as_ref() && k.algorithm == ED25519)?;
     let typed = header.typ.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(TYPE) || t.eq_ignore_ascii_case("application/at+jwt"));
-    let (Some(key), true) = (key, typed) else { return false };
-    let Ok(decoding) = DecodingKey::from_ed_components(&key.public_key) else { return false };
+    if !typed {
+        return None;
+    }
+    let decoding = DecodingKey::from_ed_components(&key.public_key).ok()?;
     let mut rules = Validation::new(Algorithm::EdDSA);
-    rules.set_issuer(&[ISSUER]);
-    rules.set_audience(&[AUDIENCE]);
+    rules.set_issuer(&[issuer]);
+    rules.set_audience(&[audience]);
     rules.set_required_spec_claims(&["iss", "aud", "sub"]);
-    // Times are checked here, by the server's own clock.
+    // Times are checked by the caller, by the server's own clock.
     rules.validate_exp = false;
-    let Ok(data) = jsonwebtoken::decode::<Claims>(token, &decoding, &rules) else { return false };
-    data.claims.exp.is_none_or(|exp| now < exp * 1_000_000)
+    Some(jsonwebtoken::decode::<T>(token, &decoding, &rules).ok()?.claims)
 }
 
 /// How long the token of a claim is good: as long as a browser needs to follow a redirect.

@@ -1,8 +1,10 @@
 //! The admin API: resources, not verbs. This file is the table of its routes; each is described where its handler is.
 
 pub mod call;
+pub mod clients;
 pub mod gate;
 pub mod groups;
+pub mod issuers;
 pub mod keys;
 pub mod locations;
 pub mod openapi;
@@ -74,6 +76,14 @@ fn of_tenant(cfg: &mut ServiceConfig) {
                 .route(web::post().to(tokens::rotate))
                 .route(web::patch().to(tokens::complete_rotation))
                 .route(web::delete().to(tokens::cancel_rotation)),
+        )
+        .service(only("/clients", &[Method::GET, Method::POST]).route(get().to(clients::list)).route(web::post().to(clients::create)))
+        .service(
+            only("/clients/{id}", &[Method::GET, Method::DELETE]).route(get().to(clients::get)).route(web::delete().to(clients::revoke)),
+        )
+        .service(only("/issuers", &[Method::GET, Method::POST]).route(get().to(issuers::list)).route(web::post().to(issuers::create)))
+        .service(
+            only("/issuers/{id}", &[Method::GET, Method::DELETE]).route(get().to(issuers::get)).route(web::delete().to(issuers::remove)),
         );
 }
 

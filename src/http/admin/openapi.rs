@@ -1,6 +1,6 @@
 //! The description of the admin API (OpenAPI 3.1), made from its handlers, and a page to read it.
 
-use super::{groups, keys, locations, problem, records, setup, sources, tenants, tokens};
+use super::{clients, groups, issuers, keys, locations, problem, records, setup, sources, tenants, tokens};
 use crate::domain::Settings;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -28,12 +28,15 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         records::freezes, records::confirm,
         setup::export, setup::apply,
         tokens::rotation, tokens::rotate, tokens::complete_rotation, tokens::cancel_rotation,
+        clients::list, clients::create, clients::get, clients::revoke,
+        issuers::list, issuers::create, issuers::get, issuers::remove,
     ),
     components(schemas(problem::Problem)),
     tags(
         (name = "tenants", description = "The customers"),
         (name = "sources", description = "The connections of a tenant's identity providers"),
         (name = "tokens", description = "What identity providers connect with"),
+        (name = "oauth", description = "Clients that fetch tokens, and outside issuers whose tokens are taken"),
         (name = "keys", description = "Keys of this API"),
         (name = "groups", description = "Groups, as identity providers have made them"),
         (name = "locations", description = "The places that members can be at"),

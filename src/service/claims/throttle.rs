@@ -1,4 +1,4 @@
-//! Who guesses access codes has to wait. The counts are in memory: each server has its own.
+//! Who guesses access codes, or secrets of clients, has to wait. The counts are in memory: each server has its own.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -34,18 +34,31 @@ impl Count {
 }
 
 /// The failures of late.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Throttle {
     counts: Mutex<(HashMap<String, Count>, Count)>,
+    most_of_all: u32,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self { counts: Mutex::default(), most_of_all: MOST_OF_ALL }
+    }
 }
 
 impl Throttle {
+    /// One that lets nobody wait for what others do: for secrets that are too long to be guessed from many places.
+    #[must_use]
+    pub fn of_each_alone() -> Self {
+        Self { most_of_all: u32::MAX, ..Self::default() }
+    }
+
     /// Seconds that an address has to wait, if it has to.
     #[must_use]
     pub fn refuses(&self, address: &str, now: i64) -> Option<u64> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.0.get(address).and_then(|c| c.wait(MOST_OF_ONE, now));
-        own.or_else(|| counts.1.wait(MOST_OF_ALL, now))
+        own.or_else(|| counts.1.wait(self.most_of_all, now))
     }
 
     /// Counts a failure.
