@@ -278,6 +278,11 @@ impl App {
         Ok(())
     }
 
+    /// Says that something was deleted, so that it is got out of the database's files before long.
+    pub fn removed(&self) {
+        self.unscrubbed.store(true, Ordering::Release);
+    }
+
     /// Gets what was deleted out of the database's files, when there is something; see [`backend::scrub`]. What cannot be done
     /// now is done with the next call.
     ///

@@ -39,6 +39,7 @@ pub fn hinted(e: &Error, tenant: &str) -> String {
             format!("{detail}; `rollbook {what} list {tenant}` shows those that exist")
         }
         Error::Missing { what: "key", detail } => format!("{detail}; `rollbook key list` shows those that exist"),
+        Error::Missing { what: "code", detail } => format!("{detail}; `rollbook code issue` makes one"),
         other => other.to_string(),
     }
 }

@@ -2,12 +2,14 @@
 
 use super::{Outcome, desk::Desk, say};
 use crate::scim::value::write_time;
-use crate::service::bulk::{self, Whom};
-use crate::store::bulk::Job;
+use crate::service::bulk::{self, Action, Job, Order, Whom};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
+
+/// As many as there are.
+const ALL: i64 = i32::MAX as i64;
 
 /// How it is to be done.
 #[derive(Clone, Copy)]
@@ -42,14 +44,15 @@ pub fn whom(members: &[String], filter: Option<&str>, all: bool, from: Option<&P
 /// # Errors
 /// A sentence for the operator.
 pub fn many(desk: &mut Desk, whom: &Whom, manner: Manner) -> Outcome {
-    let n = desk.write(|c, act| bulk::count(c, act, whom))?;
+    let order = Order::invite(whom.clone());
+    let n = desk.read(|c, act| bulk::count(c, act, &order))?;
     if manner.count {
         return if manner.json { say(&json!({"count": n}).to_string()) } else { say(&format!("{n} member(s) would be invited")) };
     }
     if n > 0 && !manner.yes && !asked(n)? {
         return Err("nobody was invited".to_owned());
     }
-    let mut job = desk.write(|c, act| bulk::start(c, act, whom))?;
+    let mut job = desk.write(|c, act| bulk::start(c, act, &order))?;
     if !manner.detach {
         job = work(desk, &job, manner.json)?;
     }
@@ -65,7 +68,7 @@ pub fn many(desk: &mut Desk, whom: &Whom, manner: Manner) -> Outcome {
         ));
     }
     say(&format!("{} invited, {} not", job.done, job.failed))?;
-    let failures = desk.read(|c, act| bulk::failures(c, act, &job.id))?;
+    let failures = desk.read(|c, act| bulk::failures(c, act, &job.id, "", ALL))?;
     failures.iter().try_for_each(|(member, why)| say(&format!("{member}  {why}")))
 }
 
@@ -107,14 +110,14 @@ fn job_json(j: &Job) -> Value {
     })
 }
 
-/// Lists jobs, or whom one of them could not invite.
+/// Lists jobs, or with whom one of them failed.
 ///
 /// # Errors
 /// A sentence for the operator.
 pub fn jobs(desk: &mut Desk, id: Option<&str>, as_json: bool) -> Outcome {
     if let Some(id) = id {
         let job = desk.read(|c, act| bulk::find(c, act, id))?;
-        let failures = desk.read(|c, act| bulk::failures(c, act, id))?;
+        let failures = desk.read(|c, act| bulk::failures(c, act, id, "", ALL))?;
         if as_json {
             let failed: Vec<Value> = failures.iter().map(|(member, why)| json!({"member": member, "reason": why})).collect();
             return say(&json!({"job": job_json(&job), "failures": failed}).to_string());
@@ -122,17 +125,19 @@ pub fn jobs(desk: &mut Desk, id: Option<&str>, as_json: bool) -> Outcome {
         say(&line(&job))?;
         return failures.iter().try_for_each(|(member, why)| say(&format!("  {member}  {why}")));
     }
-    let list = desk.read(|c, act| bulk::list(c, act, 50))?;
+    let list = desk.read(|c, act| bulk::list(c, act, "", 50))?;
     if as_json {
         return say(&Value::Array(list.iter().map(job_json).collect()).to_string());
     }
     if list.is_empty() {
-        return say("there was no invitation of many yet");
+        return say("there was no job for many members yet");
     }
     list.iter().try_for_each(|j| say(&line(j)))
 }
 
 fn line(j: &Job) -> String {
     let state = if j.ended_at.is_some() { "done" } else { "under way" };
-    format!("{}  {}  {state}: {} of {} invited, {} not, by {}", j.id, write_time(j.created_at), j.done, j.total, j.failed, j.actor)
+    let what = if j.kind == Action::Invite.as_str() { "invited" } else { "done" };
+    let (kind, at) = (&j.kind, write_time(j.created_at));
+    format!("{}  {at}  {kind} {state}: {} of {} {what}, {} not, by {}", j.id, j.done, j.total, j.failed, j.actor)
 }

@@ -5,7 +5,7 @@ use super::{Outcome, desk::Desk, say};
 use crate::config::Config;
 use crate::domain::State;
 use crate::scim::value::write_time;
-use crate::service::audit::{self, Line};
+use crate::service::audit::Line;
 use crate::service::bulk::Whom;
 use crate::service::members::{self, Shown};
 use crate::service::{Act, claims};
@@ -86,7 +86,7 @@ fn list(desk: &mut Desk, state: Option<&str>, as_json: bool) -> Outcome {
     }
     let mut after = String::new();
     loop {
-        let page = desk.read(|c, act| members::page(c, act, state, &after, AT_ONCE))?;
+        let page = desk.read(|c, act| members::page(c, act, state, None, &after, AT_ONCE))?;
         for row in &page {
             if as_json { say(&brief(row).to_string())? } else { say(&line(row))? }
         }
@@ -207,15 +207,7 @@ fn confirm(desk: &mut Desk, as_json: bool) -> Outcome {
 }
 
 fn timeline(desk: &mut Desk, one: &One) -> Outcome {
-    let lines = desk.write(|c, act| {
-        let named = members::named(c, act, &one.member);
-        // Of somebody whose record was removed, the history is still there, by the permanent id.
-        let lines = audit::timeline(c, act, &one.member)?;
-        match named {
-            Err(_) if !lines.is_empty() => Ok(lines),
-            row => audit::timeline(c, act, row?.member.as_ref().map_or("", |m| m.person.as_str())),
-        }
-    })?;
+    let lines = desk.read(|c, act| members::timeline(c, act, &one.member, "", i64::from(i32::MAX)))?;
     if one.json {
         return say(&Value::Array(lines.iter().map(line_json).collect()).to_string());
     }

@@ -1,5 +1,7 @@
 //! Who does something to a member.
 
+use super::Source;
+
 /// Who does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -22,6 +24,15 @@ impl Actor {
             Self::Admin(_) => "admin",
             Self::Member => "member",
             Self::Timer(_) => "timer",
+        }
+    }
+
+    /// Whose word it is that a member is gone, or back.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Admin(_) => Source::Admin,
+            Self::Token { .. } | Self::Member | Self::Timer(_) => Source::Scim,
         }
     }
 

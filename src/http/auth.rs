@@ -133,6 +133,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         tenant,
         source,
         token_id,
+        writer: None,
         now: app.now(),
         request_id,
         method: method_name(req),

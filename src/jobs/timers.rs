@@ -75,8 +75,12 @@ fn work_jobs(app: &App, stopping: &dyn Fn() -> bool) -> Result<()> {
     for job in app.write_blocking(bulk::open)? {
         while !stopping() {
             let (vault, now, job) = (app.vault.clone(), app.now(), job.clone());
+            let removes = bulk::removes(&job);
             if app.write_blocking(move |conn| bulk::work(conn, &vault, &job, now))? == 0 {
                 break;
+            }
+            if removes {
+                app.removed();
             }
         }
     }

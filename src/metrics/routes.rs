@@ -2,7 +2,7 @@
 //! whatever anybody sends.
 
 /// Every route. What has none of these is [`OTHER`]. A test compares them with the route table.
-pub const ROUTES: [&str; 20] = [
+pub const ROUTES: [&str; 66] = [
     "/scim/v2/Users",
     "/scim/v2/Users/{id}",
     "/scim/v2/Groups",
@@ -23,6 +23,52 @@ pub const ROUTES: [&str; 20] = [
     "/claim/{token}",
     "/claim/code/{code}",
     "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
+    "/oauth/token",
+    "/admin",
+    "/admin/openapi.json",
+    "/admin/v1/keys",
+    "/admin/v1/keys/{id}",
+    "/admin/v1/setup",
+    "/admin/v1/tenants",
+    "/admin/v1/tenants/{tenant}",
+    "/admin/v1/tenants/{tenant}/groups",
+    "/admin/v1/tenants/{tenant}/groups/{id}",
+    "/admin/v1/tenants/{tenant}/groups/{id}/members",
+    "/admin/v1/tenants/{tenant}/locations",
+    "/admin/v1/tenants/{tenant}/locations/{name}",
+    "/admin/v1/tenants/{tenant}/deletion",
+    "/admin/v1/tenants/{tenant}/keys",
+    "/admin/v1/tenants/{tenant}/keys/{id}",
+    "/admin/v1/tenants/{tenant}/sources",
+    "/admin/v1/tenants/{tenant}/sources/{source}",
+    "/admin/v1/tenants/{tenant}/tokens",
+    "/admin/v1/tenants/{tenant}/tokens/{id}",
+    "/admin/v1/tenants/{tenant}/tokens/{id}/rotation",
+    "/admin/v1/tenants/{tenant}/clients",
+    "/admin/v1/tenants/{tenant}/clients/{id}",
+    "/admin/v1/tenants/{tenant}/issuers",
+    "/admin/v1/tenants/{tenant}/issuers/{id}",
+    "/admin/v1/tenants/{tenant}/members",
+    "/admin/v1/tenants/{tenant}/members/{member}",
+    "/admin/v1/tenants/{tenant}/members/{member}/timeline",
+    "/admin/v1/tenants/{tenant}/members/{member}/invitation",
+    "/admin/v1/tenants/{tenant}/members/{member}/suspension",
+    "/admin/v1/tenants/{tenant}/members/{member}/claim",
+    "/admin/v1/tenants/{tenant}/members/{member}/legal_hold",
+    "/admin/v1/tenants/{tenant}/members/{member}/erasure",
+    "/admin/v1/tenants/{tenant}/members/{member}/names",
+    "/admin/v1/tenants/{tenant}/members/{member}/code",
+    "/admin/v1/tenants/{tenant}/jobs",
+    "/admin/v1/tenants/{tenant}/jobs/{id}",
+    "/admin/v1/tenants/{tenant}/jobs/{id}/failures",
+    "/admin/v1/tenants/{tenant}/audit",
+    "/admin/v1/tenants/{tenant}/tolerances",
+    "/admin/v1/tenants/{tenant}/codes",
+    "/admin/v1/tenants/{tenant}/mails",
+    "/admin/v1/tenants/{tenant}/mails/{id}",
+    "/admin/v1/tenants/{tenant}/freezes",
+    "/admin/v1/tenants/{tenant}/freezes/confirmation",
 ];
 /// Routes that are asked by machines every few seconds.
 const PROBES: [&str; 2] = ["/health", "/ready"];
@@ -110,7 +156,7 @@ mod tests {
     #[test]
     fn everything_else_is_other() {
         for path in
-            ["", "/", "/scimx", "/scim/v2x", "/scim/v3/Users", "/scim/v2/Users/1/2", "/Users", "/claim/code/a/b", "/metrics", "/admin"]
+            ["", "/", "/scimx", "/scim/v2x", "/scim/v3/Users", "/scim/v2/Users/1/2", "/Users", "/claim/code/a/b", "/metrics", "/admin/x"]
         {
             assert_eq!(Route::of(path).name(), OTHER, "{path}");
         }

@@ -142,7 +142,19 @@ impl Line {
 /// # Errors
 /// When the database fails.
 pub fn timeline(conn: &mut Conn, act: &Act, person: &str) -> Result<Vec<Line>> {
-    let found = audit::of_person(conn, act.tenant.id, person)?;
+    part(conn, act, person, "", i64::from(i32::MAX))
+}
+
+/// A part of the history of a person, oldest first: what comes after the line with the id `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn part(conn: &mut Conn, act: &Act, person: &str, after: &str, limit: i64) -> Result<Vec<Line>> {
+    // The history of the tenant itself is nobody's; and PostgreSQL does not take U+0000 in a bind.
+    if person.is_empty() || person.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let found = audit::of_person(conn, act.tenant.id, person, after, limit)?;
     found.into_iter().map(|e| line(conn, act, e)).collect()
 }
 

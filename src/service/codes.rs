@@ -73,15 +73,30 @@ pub struct Slip {
     pub expires_at: i64,
 }
 
-/// Issues a code to a member: for somebody without an address who is not in yet, or for recovery.
+/// Issues a code to a member: for somebody without an address who is not in yet, or for recovery. It is read at once.
 ///
 /// # Errors
 /// When there is no such member, or the member's state forbids it.
 pub fn issue(conn: &mut Conn, act: &Act, key: &str) -> Result<Slip> {
+    let row = new_code(conn, act, key)?;
+    slip(conn, act, &row)?.ok_or(Error::Roll(Refused::NotInvited))
+}
+
+/// As [`issue`], for whoever may read it, and for whoever may not; then there is nothing to read.
+///
+/// # Errors
+/// As [`issue`].
+pub fn issue_for(conn: &mut Conn, act: &Act, key: &str, readable: bool) -> Result<Option<String>> {
+    if readable {
+        return Ok(Some(issue(conn, act, key)?.code));
+    }
+    new_code(conn, act, key).map(|_| None)
+}
+
+fn new_code(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
     let row = members::named(conn, act, key)?;
     let member = members::member(&row)?;
-    let row = roll::happen(conn, act, &row, Event::IssueCode { has_email: member.mail.is_some() }, &Note::default())?;
-    slip(conn, act, &row)?.ok_or(Error::Roll(Refused::NotInvited))
+    roll::happen(conn, act, &row, Event::IssueCode { has_email: member.mail.is_some() }, &Note::default())
 }
 
 /// The live code of a member, once more. Reading it is written into the history.
@@ -91,7 +106,7 @@ pub fn issue(conn: &mut Conn, act: &Act, key: &str) -> Result<Slip> {
 pub fn show(conn: &mut Conn, act: &Act, key: &str) -> Result<Slip> {
     let row = members::named(conn, act, key)?;
     let slip = slip(conn, act, &row)?;
-    slip.ok_or_else(|| Error::Invalid(format!("{} has no live access code; `rollbook code issue` makes one", row.label)))
+    slip.ok_or_else(|| none(&row))
 }
 
 /// The slip of a member with a live code; that it was read is written into the history.
@@ -150,9 +165,13 @@ pub fn revoke(conn: &mut Conn, act: &Act, key: &str) -> Result<()> {
     let row = members::named(conn, act, key)?;
     let member = members::member(&row)?;
     if !codes::end(conn, act.tenant.id, &member.person, End::Revoked.as_str(), act.now)? {
-        return Err(Error::Invalid(format!("{} has no live access code", row.label)));
+        return Err(none(&row));
     }
     audit::remark(conn, act, member, "code_revoked", &Note::default())
+}
+
+fn none(row: &Row) -> Error {
+    Error::missing("code", format!("{} has no live access code", row.label))
 }
 
 #[cfg(test)]

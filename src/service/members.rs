@@ -1,20 +1,25 @@
-//! What an admin does to one member, by hand: from the command line today.
+//! What an admin does to one member, by hand: from the command line, or through the admin API.
 
-use super::audit::{self, Note};
+use super::audit::{self, Line, Note};
 use super::roll::{self, Act};
 use super::{letters, purge};
 use crate::domain::lifecycle::{Event, Refused, Release};
 use crate::domain::settings::DAY;
 use crate::domain::{Hold, Member, Reason, Source, State};
 use crate::error::{Error, Result};
+use crate::scim::dialect::{Declared, Reading};
+use crate::scim::error::shown;
+use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::value::fold;
+use crate::scim::{Filter, filter, parse};
 use crate::store::invitations::Invitation;
+use crate::store::roster::{self, Among, Chosen};
 use crate::store::{self, Conn, Row, invitations, outbox};
 
 /// Shortest time between two links by hand for the same member.
 const PAUSE: i64 = 3600 * 1_000_000;
 
-/// The member whom somebody means: by SCIM id, permanent id, userName or address.
+/// The member whom somebody means: by SCIM id, permanent id, userName or address. Held until the end of the transaction.
 ///
 /// # Errors
 /// When there is none, or the address is that of several.
@@ -22,19 +27,51 @@ pub fn named(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
     if let Some(row) = store::roll::lock_person(conn, act.tenant.id, key)? {
         return Ok(row);
     }
+    let row = by_key(conn, act, key)?;
+    // Once more, to hold it.
+    store::roll::lock(conn, act.tenant.id, &row.id)?.ok_or(Error::Roll(Refused::NotFound))
+}
+
+/// As [`named`], for looking at.
+///
+/// # Errors
+/// As [`named`].
+pub fn seen(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
+    match store::roll::find_person(conn, act.tenant.id, key)? {
+        Some(row) => Ok(row),
+        None => by_key(conn, act, key),
+    }
+}
+
+fn by_key(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
+    let missing = || {
+        let what =
+            format!("tenant {} has no member \"{}\": an id, a userName or an e-mail address is expected", act.tenant.name, shown(key));
+        Error::missing("member", what)
+    };
+    // PostgreSQL does not take it in a bind, and nobody has it in a name.
+    if key.contains('\0') {
+        return Err(missing());
+    }
     let mut rows = store::roll::find_by_key(conn, act.tenant.id, &fold(key))?;
     if rows.len() > 1 {
         let ids: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
         return Err(Error::Invalid(format!("\"{key}\" is the address of several members; name one by its id: {}", ids.join(", "))));
     }
-    let row = rows.pop().ok_or_else(|| {
-        Error::missing(
-            "member",
-            format!("tenant {} has no member \"{key}\": an id, a userName or an e-mail address is expected", act.tenant.name),
-        )
-    })?;
-    // Once more, to hold it.
-    store::roll::lock(conn, act.tenant.id, &row.id)?.ok_or(Error::Roll(Refused::NotFound))
+    rows.pop().ok_or_else(missing)
+}
+
+/// The permanent id of the member whom somebody means, which stays the same whatever is done to the member. `version` is the one
+/// that must still be in force, if somebody has read one. The member is held until the end of the transaction.
+///
+/// # Errors
+/// [`Error::Stale`]; as [`named`].
+pub fn person(conn: &mut Conn, act: &Act, key: &str, version: Option<i64>) -> Result<String> {
+    let row = named(conn, act, key)?;
+    if version.is_some_and(|v| v != row.version) {
+        return Err(Error::Stale);
+    }
+    Ok(member(&row)?.person.clone())
 }
 
 /// The member in a row.
@@ -85,7 +122,7 @@ pub fn resend(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
 fn check_pause(conn: &mut Conn, act: &Act, row: &Row) -> Result<()> {
     let last = invitations::latest(conn, act.tenant.id, &member(row)?.person)?;
     match last.filter(|i| i.state == "live" && i.undeliverable.is_none() && act.now - i.created_at < PAUSE) {
-        Some(_) => Err(Error::Invalid(format!("{} was sent a link within the last hour", row.label))),
+        Some(_) => Err(Error::conflict("too_soon", format!("{} was sent a link within the last hour", row.label))),
         None => Ok(()),
     }
 }
@@ -117,7 +154,7 @@ pub fn suspend(conn: &mut Conn, act: &Act, key: &str, why: Option<String>) -> Re
 pub fn restore(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
     let row = named(conn, act, key)?;
     if !member(&row)?.state.is_quarantined() {
-        return Err(Error::Invalid(format!("{} is not in quarantine", row.label)));
+        return Err(Error::conflict("not_quarantined", format!("{} is not in quarantine", row.label)));
     }
     roll::happen(conn, act, &row, Event::Reactivate { release: Release::All, remaining: None }, &Note::default())
 }
@@ -152,6 +189,18 @@ pub fn delete(conn: &mut Conn, act: &Act, key: &str, confirmed: bool, reason: Op
     Ok(decided.after.state)
 }
 
+/// Anonymises a member for good, because the person has asked for it.
+///
+/// # Errors
+/// When it is not confirmed; as [`delete`].
+pub fn erase(conn: &mut Conn, act: &Act, key: &str, confirmed: bool) -> Result<State> {
+    if !confirmed {
+        let why = "this removes whatever identifies the person, for good; \"confirm\": true does it";
+        return Err(Error::conflict("confirmation_needed", why));
+    }
+    delete(conn, act, key, true, Some("the person has asked for erasure".to_owned()))
+}
+
 /// Sets or lifts a legal hold: as long as it lasts nobody anonymises the member.
 ///
 /// # Errors
@@ -177,7 +226,7 @@ pub fn release(conn: &mut Conn, act: &Act, key: &str) -> Result<Row> {
         }
         State::Quarantined { hidden: true, .. } => Ok(row),
         State::Absent | State::Uninvited | State::Invited | State::Claimed | State::Deprovisioned => {
-            Err(Error::Invalid(format!("{} is not in quarantine", row.label)))
+            Err(Error::conflict("not_quarantined", format!("{} is not in quarantine", row.label)))
         }
     }
 }
@@ -207,7 +256,7 @@ pub struct Shown {
 /// # Errors
 /// When there is no such member.
 pub fn show(conn: &mut Conn, act: &Act, key: &str) -> Result<Shown> {
-    let row = named(conn, act, key)?;
+    let row = seen(conn, act, key)?;
     let member = member(&row)?.clone();
     let tenant = act.tenant.id;
     let mut groups: Vec<String> = store::members::groups_of(conn, tenant, &[&row.id])?.into_iter().map(|g| g.label).collect();
@@ -227,19 +276,58 @@ pub fn show(conn: &mut Conn, act: &Act, key: &str) -> Result<Shown> {
     })
 }
 
-/// Members in the order of their ids, after `after`; only those in one state, if its word is given.
+/// Reads a SCIM filter on users.
 ///
 /// # Errors
-/// When that is no word for a state.
-pub fn page(conn: &mut Conn, act: &Act, state: Option<&str>, after: &str, limit: i64) -> Result<Vec<Row>> {
-    let state = match state {
+/// When it is none.
+pub fn filter(text: &str) -> Result<Filter> {
+    let mut reading = Reading::of(Declared::Auto);
+    let users = ResourceType::of(ResourceKind::User);
+    filter::resolve(users, text, parse::Limits::default(), &mut reading).map_err(|e| Error::Invalid(format!("filter: {}", e.detail)))
+}
+
+/// Which of the members somebody means.
+///
+/// # Errors
+/// When that is no word for a state, or no filter.
+pub(super) fn chosen(state: Option<&str>, text: Option<&str>) -> Result<Chosen> {
+    let among = match state {
+        None => Among::Everybody,
+        Some("uninvited") => Among::Uninvited,
+        Some("invited") => Among::Invited,
+        Some("claimed") => Among::Claimed,
+        Some("quarantined") => Among::Quarantined,
         Some(word) => {
-            let unknown = || Error::Invalid(format!("\"{word}\" is no state; uninvited, invited, claimed and quarantined are"));
-            Some(store::roll::code_of(word).ok_or_else(unknown)?)
+            let word = shown(word);
+            return Err(Error::Invalid(format!("state: \"{word}\" is none; uninvited, invited, claimed and quarantined are")));
         }
-        None => None,
     };
-    Ok(store::roll::page(conn, act.tenant.id, state, after, limit)?)
+    Ok(Chosen { among, filter: text.map(filter).transpose()? })
+}
+
+/// Members in the order of their ids, after `after`: those in one state, if its word is given, and those that pass a SCIM filter,
+/// if there is one. Whoever is hidden from identity providers is among them.
+///
+/// # Errors
+/// When that is no word for a state, or no filter.
+pub fn page(conn: &mut Conn, act: &Act, state: Option<&str>, filter: Option<&str>, after: &str, limit: i64) -> Result<Vec<Row>> {
+    Ok(roster::page(conn, act.tenant.id, &chosen(state, filter)?, after, limit)?)
+}
+
+/// The history of a member, oldest first, after the line with the id `after`. Of somebody whose record was removed it is still
+/// there, by the permanent id.
+///
+/// # Errors
+/// When there is, and was, no such member.
+pub fn timeline(conn: &mut Conn, act: &Act, key: &str, after: &str, limit: i64) -> Result<Vec<Line>> {
+    match seen(conn, act, key) {
+        Ok(row) => audit::part(conn, act, &member(&row)?.person, after, limit),
+        Err(why @ Error::Missing { .. }) => {
+            let known = !key.is_empty() && !audit::part(conn, act, key, "", 1)?.is_empty();
+            if known { audit::part(conn, act, key, after, limit) } else { Err(why) }
+        }
+        Err(why) => Err(why),
+    }
 }
 
 /// Tells a tenant's letters, newest first.

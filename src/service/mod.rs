@@ -5,12 +5,14 @@ pub mod audit;
 pub mod auth;
 pub mod backup;
 pub mod bulk;
+pub mod by_hand;
 pub mod certificates;
 pub mod claims;
 pub mod clients;
 pub mod codes;
 pub mod copy;
 pub mod cursor;
+pub mod dossier;
 pub mod employment;
 pub mod etag;
 pub mod expiry;
@@ -43,7 +45,7 @@ pub mod write;
 
 use crate::domain::{Actor, Idp, ScimSource, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
-use crate::scim::dialect::{Declared, Dialect, Reading};
+use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning};
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
 pub use crate::store::{Conn as Connection, Kind, Row};
@@ -96,6 +98,8 @@ pub struct Ctx {
     pub tenant: Arc<Tenant>,
     pub source: Arc<ScimSource>,
     pub token_id: Arc<str>,
+    /// Who writes, when it is not a source with its token.
+    pub writer: Option<Actor>,
     /// Microseconds since the epoch.
     pub now: i64,
     pub request_id: String,
@@ -110,7 +114,36 @@ pub struct Ctx {
     pub fired: Arc<notes::Fired>,
 }
 
+/// Where SCIM documents are to be found, and how large they may be.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The SCIM base URL, without a slash at the end.
+    pub base: Arc<str>,
+    pub limits: Limits,
+}
+
 impl Ctx {
+    /// An admin who reads and writes SCIM documents: no source, so that no source's capabilities are in the way.
+    #[must_use]
+    pub fn of_admin(act: &Act, place: &Place) -> Self {
+        let client = Client { user_agent: "", adscim_version: false, query: "" };
+        Self {
+            tenant: act.tenant.clone(),
+            source: Arc::new(ScimSource::new(act.tenant.id, act.actor.kind(), act.now)),
+            token_id: Arc::from(""),
+            writer: Some(act.actor.clone()),
+            now: act.now,
+            request_id: act.request_id.clone().unwrap_or_default(),
+            method: "ADMIN",
+            target: "/admin/v1/tenants/{tenant}/members".to_owned(),
+            dialect: Dialect::new(Declared::Auto, Tuning::default(), &client),
+            base: place.base.clone(),
+            limits: place.limits.of(&act.tenant.settings),
+            vault: act.vault.clone(),
+            fired: Arc::default(),
+        }
+    }
+
     /// The tenant's key.
     #[must_use]
     pub fn tenant_id(&self) -> TenantId {
@@ -147,7 +180,7 @@ impl Ctx {
         Act {
             tenant: self.tenant.clone(),
             vault: self.vault.clone(),
-            actor: Actor::Token { id: self.token_id.to_string(), provider },
+            actor: self.writer.clone().unwrap_or_else(|| Actor::Token { id: self.token_id.to_string(), provider }),
             now: self.now,
             request_id: Some(self.request_id.clone()),
         }

@@ -40,11 +40,11 @@ pub(super) fn keep_opinions(doc: &mut Doc, old: &Doc, active_cleared: bool) {
     }
 }
 
-fn invited_of(doc: &Doc) -> Option<bool> {
+pub(super) fn invited_of(doc: &Doc) -> Option<bool> {
     doc.get(EMPLOYEE_URN)?.get("invited")?.as_bool()
 }
 
-fn set_invited(doc: &mut Doc, value: Option<Value>) {
+pub(super) fn set_invited(doc: &mut Doc, value: Option<Value>) {
     let slot = doc.entry(EMPLOYEE_URN).or_insert_with(|| Value::Object(Map::new()));
     let Some(own) = slot.as_object_mut() else { return };
     match value {
@@ -107,14 +107,14 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
 /// What a source says of somebody who is not there yet.
 fn provided(act: &Act, member: &mut Member, doc: &Doc) -> Provision {
     let settings = &act.tenant.settings;
-    let hold = |reason| Hold { source: Source::Scim, reason, since: act.now };
+    let hold = |source, reason| Hold { source, reason, since: act.now };
     let over = member.terminates_at.is_some_and(|t| t <= act.now);
     if over {
         member.terminates_at = None;
     }
     let inactive = match doc.get("active") {
-        Some(Value::Bool(false)) => Some(hold(Reason::Inactive)),
-        _ => over.then(|| hold(Reason::Terminated)),
+        Some(Value::Bool(false)) => Some(hold(act.actor.source(), Reason::Inactive)),
+        _ => over.then(|| hold(Source::Scim, Reason::Terminated)),
     };
     let has_email = member.mail.is_some();
     let may = member.mail.as_deref().is_some_and(|a| settings.trusts(a));
@@ -124,7 +124,7 @@ fn provided(act: &Act, member: &mut Member, doc: &Doc) -> Provision {
         by_code: !has_email && settings.emailless == Emailless::Codes,
         inactive,
         same_person: false,
-        source: Source::Scim,
+        source: act.actor.source(),
         foreign_hold: None,
     }
 }
@@ -229,15 +229,16 @@ fn is_same_person(row: &Row, doc: &Doc) -> bool {
     member.state.is_quarantined() && (same_number || same_key) && !other_employee(number, doc)
 }
 
-fn foreign_hold(member: &Member) -> Option<Hold> {
-    member.holds.iter().find(|h| h.source != Source::Scim).copied()
+/// Another source's word that somebody is gone, which whoever acts cannot take back.
+fn foreign_hold(act: &Act, member: &Member) -> Option<Hold> {
+    member.holds.iter().find(|h| h.source != act.actor.source()).copied()
 }
 
 /// Somebody whom the identity provider still sees: the same id, restored.
 fn back_in_sight(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted, how: Provision, row: Row) -> Result<Saved> {
     let member = members::member(&row)?;
     let same_person = is_same_person(&row, &wanted.doc);
-    let event = Event::Provision(Provision { same_person, foreign_hold: foreign_hold(member), ..how });
+    let event = Event::Provision(Provision { same_person, foreign_hold: foreign_hold(&ctx.act(), member), ..how });
     if !same_person {
         return Err(Error::Scim(scim::Error::taken("userName")));
     }
@@ -260,7 +261,7 @@ fn back_from_hiding(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Want
     let mut member = members::member(row)?.clone();
     let facets = employment::settle(conn, &act, &row.id, None, &mut doc, &mut reading)?;
     facets.put_into(&mut member);
-    let how = Provision { same_person: true, foreign_hold: foreign_hold(&member), ..how };
+    let how = Provision { same_person: true, foreign_hold: foreign_hold(&act, &member), ..how };
     let mut decided = roll::decide(&act, &member, Event::Provision(how))?;
     decided.after.id = new_id();
     show_active(&mut doc, &decided.after);
@@ -399,13 +400,16 @@ fn termination_event(act: &Act, before: &Member, member: &mut Member, moved: boo
 }
 
 fn active_event(act: &Act, member: &Member, active: Option<bool>) -> Option<Event> {
-    let own = member.hold(Source::Scim, Reason::Inactive).is_some();
+    let source = act.actor.source();
+    let own = member.hold(source, Reason::Inactive).is_some();
     match active? {
         false if own => None,
-        false => Some(Event::Deactivate(Hold { source: Source::Scim, reason: Reason::Inactive, since: act.now })),
+        false => Some(Event::Deactivate(Hold { source, reason: Reason::Inactive, since: act.now })),
         true if member.is_active() => None,
+        // An admin's word goes over everybody's, as with `members::restore`.
+        true if source == Source::Admin => Some(Event::Reactivate { release: Release::All, remaining: None }),
         true => {
-            let release = Release::One(Source::Scim, Reason::Inactive);
+            let release = Release::One(source, Reason::Inactive);
             let remaining = member.holds.iter().find(|h| !release.covers(h)).copied();
             Some(Event::Reactivate { release, remaining })
         }

@@ -3,8 +3,8 @@
 use super::audit::{self, Note};
 use super::codes;
 use super::roll::Act;
-use crate::domain::State;
 use crate::domain::lifecycle::Refused;
+use crate::domain::{Member, State};
 use crate::error::Result;
 use crate::scim::value::write_time;
 use crate::scim::{EMPLOYEE_URN, Projection};
@@ -27,17 +27,26 @@ pub fn read(conn: &mut Conn, act: &Act, origin: &str, id: &str) -> Result<Map<St
     let row = roll::lock(conn, act.tenant.id, id)?.ok_or(Refused::NotFound)?;
     let member = super::members::member(&row)?;
     let mut out = Map::new();
-    let link = invitations::latest(conn, act.tenant.id, &member.person)?.filter(|l| l.is_live(act.now));
-    if let (State::Invited, Some(link)) = (member.state, link) {
-        let token = act.vault.link(act.tenant.id, &member.person, link.generation);
-        out.insert("claimLink".to_owned(), Value::from(format!("{origin}/claim/{token}")));
-        audit::remark(conn, act, member, "link_read", &Note::default())?;
+    if let Some(link) = link(conn, act, origin, member)? {
+        out.insert("claimLink".to_owned(), Value::from(link));
     }
     if let Some(slip) = codes::slip(conn, act, &row)? {
         out.insert("accessCode".to_owned(), Value::from(slip.code));
         out.insert("accessCodeExpirationDate".to_owned(), Value::from(write_time(slip.expires_at)));
     }
     Ok(out)
+}
+
+/// The link that opens a member's account; `None` when there is none. Reading is written into the history.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn link(conn: &mut Conn, act: &Act, origin: &str, member: &Member) -> Result<Option<String>> {
+    let link = invitations::latest(conn, act.tenant.id, &member.person)?.filter(|l| l.is_live(act.now));
+    let (State::Invited, Some(link)) = (member.state, link) else { return Ok(None) };
+    audit::remark(conn, act, member, "link_read", &Note::default())?;
+    let token = act.vault.link(act.tenant.id, &member.person, link.generation);
+    Ok(Some(format!("{origin}/claim/{token}")))
 }
 
 /// Puts those that are wanted into a user's JSON.

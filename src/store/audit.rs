@@ -64,14 +64,6 @@ const SELECT: &str = "SELECT id, person, at, actor_kind, actor, event, from_stat
 type Types = (Text, Text, BigInt, Text, Text, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>);
 type Tuple = (String, String, i64, String, String, String, String, String, Option<String>, Option<String>, Option<String>);
 
-/// The events of one person, oldest first.
-///
-/// # Errors
-/// When the database fails.
-pub fn of_person(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Vec<Entry>, Error> {
-    load(conn, Sql::new(SELECT).big(tenant.0).sql(" AND person = ").text(person).sql(" ORDER BY id"))
-}
-
 /// The events of a tenant from the newest on, before `before`; only those that are about no member, if asked for.
 ///
 /// # Errors
@@ -103,6 +95,27 @@ fn load(conn: &mut Conn, sql: Sql<'_>) -> Result<Vec<Entry>, Error> {
         request_id,
     };
     Ok(rows.into_iter().map(entry).collect())
+}
+
+/// The events of one person, oldest first, after the one with the id `after`.
+///
+/// # Errors
+/// When the database fails.
+pub fn of_person(conn: &mut Conn, tenant: TenantId, person: &str, after: &str, limit: i64) -> Result<Vec<Entry>, Error> {
+    let sql = Sql::new(SELECT).big(tenant.0).sql(" AND person = ").text(person).sql(" AND id > ").text(after);
+    load(conn, sql.sql(" ORDER BY id").limit(limit))
+}
+
+/// The latest event of a person that has changed anything.
+///
+/// # Errors
+/// When the database fails.
+pub fn last_change(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Option<Entry>, Error> {
+    let sql =
+        Sql::new(SELECT).big(tenant.0).sql(" AND person = ").text(person).sql(
+            " AND event NOT IN ('warning', 'link_read', 'code_read', 'login', 'login_refused', 'claim_refused') ORDER BY id DESC LIMIT 1",
+        );
+    Ok(load(conn, sql)?.pop())
 }
 
 /// The key of a person, which is `fresh` if there was none.

@@ -2,11 +2,9 @@
 
 use super::backend::{Conn, Dialect};
 use super::error::Error;
-use super::filter;
+use super::roster::{self, Chosen};
 use super::sql::Sql;
 use crate::domain::TenantId;
-use crate::scim::schema::ResourceKind;
-use crate::scim::{Filter, ResourceType};
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 /// A job.
@@ -17,6 +15,8 @@ pub struct Job {
     /// What is done to each member.
     pub kind: String,
     pub actor: String,
+    /// Why it is done.
+    pub argument: Option<String>,
     pub total: i64,
     pub done: i64,
     pub failed: i64,
@@ -27,23 +27,25 @@ pub struct Job {
 
 /// Which members a job is for.
 #[derive(Debug, Clone, Copy)]
-pub enum Chosen<'a> {
+pub enum Listed<'a> {
     Ids(&'a [String]),
-    /// Those who are uninvited and pass the filter, if there is one.
-    Uninvited(Option<&'a Filter>),
+    Chosen(&'a Chosen),
+    /// Those who failed in a job before.
+    FailedIn(&'a str),
 }
 
-const COLUMNS: &str = "SELECT id, tenant_id, kind, actor, total, done, failed, created_at, ended_at FROM bulk_jobs WHERE ";
-type Types = (Text, BigInt, Text, Text, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>);
-type Tuple = (String, i64, String, String, i64, i64, i64, i64, Option<i64>);
+const COLUMNS: &str = "SELECT id, tenant_id, kind, actor, argument, total, done, failed, created_at, ended_at FROM bulk_jobs WHERE ";
+type Types = (Text, BigInt, Text, Text, Nullable<Text>, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>);
+type Tuple = (String, i64, String, String, Option<String>, i64, i64, i64, i64, Option<i64>);
 
 fn load(conn: &mut Conn, sql: Sql<'_>) -> Result<Vec<Job>, Error> {
     let rows: Vec<Tuple> = sql.load::<Types, _>(conn)?;
-    let job = |(id, tenant, kind, actor, total, done, failed, created_at, ended_at)| Job {
+    let job = |(id, tenant, kind, actor, argument, total, done, failed, created_at, ended_at)| Job {
         id,
         tenant: TenantId(tenant),
         kind,
         actor,
+        argument,
         total,
         done,
         failed,
@@ -53,39 +55,19 @@ fn load(conn: &mut Conn, sql: Sql<'_>) -> Result<Vec<Job>, Error> {
     Ok(rows.into_iter().map(job).collect())
 }
 
-fn uninvited<'a>(sql: Sql<'a>, tenant: TenantId, filter: Option<&'a Filter>, dialect: Dialect) -> Sql<'a> {
-    let sql = sql.sql(" FROM resources r WHERE r.tenant_id = ").big(tenant.0).sql(" AND r.kind = 1 AND r.state = 1");
-    match filter {
-        Some(f) => sql.sql(" AND ").and(filter::compile(f, ResourceType::of(ResourceKind::User), tenant, dialect)).uncached(),
-        None => sql,
-    }
-}
-
-/// How many uninvited members pass a filter.
-///
-/// # Errors
-/// When the database fails.
-pub fn count_uninvited(conn: &mut Conn, tenant: TenantId, filter: Option<&Filter>) -> Result<i64, Error> {
-    let rows: Vec<i64> = uninvited(Sql::new("SELECT COUNT(*)"), tenant, filter, conn.dialect()).load::<BigInt, _>(conn)?;
-    Ok(rows.first().copied().unwrap_or(0))
-}
-
 /// Adds a job and its list; the job with its total.
 ///
 /// # Errors
 /// When the database fails.
-pub fn insert(conn: &mut Conn, tenant: TenantId, job: &Job, chosen: Chosen<'_>) -> Result<Job, Error> {
-    let total = match chosen {
-        Chosen::Ids(ids) => add_ids(conn, tenant, &job.id, ids)?,
-        Chosen::Uninvited(filter) => {
-            let head =
-                Sql::new("INSERT INTO bulk_items (tenant_id, job_id, member_id) SELECT r.tenant_id, ").text(job.id.as_str()).sql(", r.id");
-            uninvited(head, tenant, filter, conn.dialect()).run(conn)?
-        }
+pub fn insert(conn: &mut Conn, tenant: TenantId, job: &Job, listed: Listed<'_>) -> Result<Job, Error> {
+    let total = match listed {
+        Listed::Ids(ids) => add_ids(conn, tenant, &job.id, ids)?,
+        Listed::Chosen(chosen) => roster::list_for_job(conn, tenant, &job.id, chosen)?,
+        Listed::FailedIn(before) => add_failed(conn, tenant, &job.id, before)?,
     };
     let total = i64::try_from(total).unwrap_or(i64::MAX);
     let ended_at = (total == 0).then_some(job.created_at);
-    Sql::new("INSERT INTO bulk_jobs (id, tenant_id, kind, actor, total, done, failed, created_at, ended_at) VALUES (")
+    Sql::new("INSERT INTO bulk_jobs (id, tenant_id, kind, actor, argument, total, done, failed, created_at, ended_at) VALUES (")
         .text(job.id.as_str())
         .sql(", ")
         .big(tenant.0)
@@ -93,6 +75,8 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, job: &Job, chosen: Chosen<'_>) 
         .text(job.kind.as_str())
         .sql(", ")
         .text(job.actor.as_str())
+        .sql(", ")
+        .maybe_text(job.argument.as_deref())
         .sql(", ")
         .big(total)
         .sql(", 0, 0, ")
@@ -116,6 +100,17 @@ fn add_ids(conn: &mut Conn, tenant: TenantId, job: &str, ids: &[String]) -> Resu
     Ok(added)
 }
 
+fn add_failed(conn: &mut Conn, tenant: TenantId, job: &str, before: &str) -> Result<usize, Error> {
+    Sql::new("INSERT INTO bulk_items (tenant_id, job_id, member_id) SELECT i.tenant_id, ")
+        .text(job)
+        .sql(", i.member_id FROM bulk_items i WHERE i.tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND i.job_id = ")
+        .text(before)
+        .sql(" AND i.outcome IS NOT NULL AND i.outcome <> 'ok'")
+        .run(conn)
+}
+
 /// A job.
 ///
 /// # Errors
@@ -124,12 +119,14 @@ pub fn find(conn: &mut Conn, tenant: TenantId, id: &str) -> Result<Option<Job>, 
     Ok(load(conn, Sql::new(COLUMNS).sql("tenant_id = ").big(tenant.0).sql(" AND id = ").text(id))?.pop())
 }
 
-/// A tenant's jobs, newest first.
+/// A tenant's jobs, newest first: those that are older than `before`, if that is not empty.
 ///
 /// # Errors
 /// When the database fails.
-pub fn list(conn: &mut Conn, tenant: TenantId, limit: i64) -> Result<Vec<Job>, Error> {
-    load(conn, Sql::new(COLUMNS).sql("tenant_id = ").big(tenant.0).sql(" ORDER BY id DESC").limit(limit))
+pub fn list(conn: &mut Conn, tenant: TenantId, before: &str, limit: i64) -> Result<Vec<Job>, Error> {
+    let sql = Sql::new(COLUMNS).sql("tenant_id = ").big(tenant.0);
+    let sql = if before.is_empty() { sql } else { sql.sql(" AND id < ").text(before) };
+    load(conn, sql.sql(" ORDER BY id DESC").limit(limit))
 }
 
 /// The jobs that are not finished, oldest first.
@@ -193,14 +190,20 @@ pub fn advance(conn: &mut Conn, tenant: TenantId, job: &str, done: i64, failed: 
     Ok(())
 }
 
-/// The members of a job with what became of them; only the failures, if asked for.
+/// The members with whom a job failed, and why; by id, after `after`.
 ///
 /// # Errors
 /// When the database fails.
-pub fn outcomes(conn: &mut Conn, tenant: TenantId, job: &str, only_failed: bool) -> Result<Vec<(String, Option<String>)>, Error> {
-    let sql = Sql::new("SELECT member_id, outcome FROM bulk_items WHERE tenant_id = ").big(tenant.0).sql(" AND job_id = ").text(job);
-    let sql = if only_failed { sql.sql(" AND outcome IS NOT NULL AND outcome <> 'ok'") } else { sql };
-    sql.sql(" ORDER BY member_id").load::<(Text, Nullable<Text>), _>(conn)
+pub fn failures(conn: &mut Conn, tenant: TenantId, job: &str, after: &str, limit: i64) -> Result<Vec<(String, String)>, Error> {
+    Sql::new("SELECT member_id, outcome FROM bulk_items WHERE tenant_id = ")
+        .big(tenant.0)
+        .sql(" AND job_id = ")
+        .text(job)
+        .sql(" AND member_id > ")
+        .text(after)
+        .sql(" AND outcome IS NOT NULL AND outcome <> 'ok' ORDER BY member_id")
+        .limit(limit)
+        .load::<(Text, Text), _>(conn)
 }
 
 /// Takes a person out of every list.

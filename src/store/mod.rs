@@ -27,6 +27,7 @@ pub mod purge;
 pub mod queues;
 pub mod resources;
 pub mod roll;
+pub mod roster;
 pub mod rows;
 pub mod schema;
 pub mod sort;

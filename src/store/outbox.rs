@@ -264,11 +264,11 @@ pub fn prune(conn: &mut Conn, before: i64, limit: i64) -> Result<usize, Error> {
     Sql::new("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE ended_at < ").big(before).limit(limit).sql(")").run(conn)
 }
 
-/// The letters to a person, newest first.
+/// The last hundred letters to a person, newest first.
 ///
 /// # Errors
 /// When the database fails.
 pub fn of_person(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Vec<Entry>, Error> {
     let sql = Sql::new("SELECT ").sql(COLUMNS).sql(" FROM outbox WHERE tenant_id = ").big(tenant.0).sql(" AND person = ").text(person);
-    load(conn, sql.sql(" ORDER BY created_at DESC, id DESC"))
+    load(conn, sql.sql(" ORDER BY created_at DESC, id DESC").limit(100))
 }

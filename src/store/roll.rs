@@ -113,14 +113,6 @@ pub fn stage_code(stage: Stage) -> i16 {
     }
 }
 
-/// The number of a state by its word.
-#[must_use]
-pub fn code_of(word: &str) -> Option<i16> {
-    let stages = [Stage::Uninvited, Stage::Invited, Stage::Claimed];
-    let stage = stages.into_iter().find(|s| s.as_str() == word).map(stage_code);
-    stage.or_else(|| (word == "quarantined").then_some(4))
-}
-
 /// The numbers of a state, and of the one before a quarantine.
 fn codes(state: State) -> (i16, Option<i16>) {
     match state {
@@ -302,12 +294,19 @@ pub fn lock_person(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Op
 /// # Errors
 /// When the database fails.
 pub fn find_person(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Option<Row>, Error> {
-    let by_id = of_tenant(tenant).sql(" AND r.kind IN (1, 3, 4) AND r.id = ").text(person.to_owned());
-    let row = resources::one(conn, by_id, person)?;
+    let row = find(conn, tenant, person)?;
     if row.is_some() {
         return Ok(row);
     }
     resources::one(conn, of_tenant(tenant).sql(" AND r.person = ").text(person.to_owned()).sql(" AND r.person <> r.id"), person)
+}
+
+/// The member with that SCIM id, seen by identity providers or not, for looking at.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(conn: &mut Conn, tenant: TenantId, id: &str) -> Result<Option<Row>, Error> {
+    resources::one(conn, of_tenant(tenant).sql(" AND r.kind IN (1, 3, 4) AND r.id = ").text(id.to_owned()), id)
 }
 
 /// The user whom identity providers see under that name, held until the end of the transaction.
@@ -416,19 +415,6 @@ pub fn located(conn: &mut Conn, tenant: TenantId) -> Result<Vec<Row>, Error> {
     let sql = of_tenant(tenant).sql(" AND r.location_raw IS NOT NULL AND r.kind IN (1, 3) ORDER BY r.id");
     let sql = locked(conn, sql);
     let rows: Vec<RowTuple> = sql.load::<RowTypes, _>(conn)?;
-    Ok(rows.into_iter().map(Row::from).collect())
-}
-
-/// Members in a state, or all, in the order of their ids after `after`; those that no identity provider sees among them.
-///
-/// # Errors
-/// When the database fails.
-pub fn page(conn: &mut Conn, tenant: TenantId, state: Option<i16>, after: &str, limit: i64) -> Result<Vec<Row>, Error> {
-    let mut sql = of_tenant(tenant).sql(" AND r.kind IN (1, 3) AND r.id > ").text(after.to_owned());
-    if let Some(state) = state {
-        sql = sql.sql(" AND r.state = ").small(state);
-    }
-    let rows: Vec<RowTuple> = sql.sql(" ORDER BY r.id").limit(limit).load::<RowTypes, _>(conn)?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 

@@ -39,10 +39,12 @@ const fn route(pattern: &'static str, paths: &'static [&'static str], methods: &
 }
 
 /// All routes.
-const ROUTES: [Route; 24] = [
+const ROUTES: [Route; 26] = [
     route("/health", &["/health"], &[], Opens::Everyone),
     route("/ready", &["/ready"], &[], Opens::Everyone),
     route("/.well-known/jwks.json", &["/.well-known/jwks.json"], &[], Opens::Everyone),
+    route("/.well-known/oauth-authorization-server", &["/.well-known/oauth-authorization-server"], GET, Opens::Everyone),
+    route("/oauth/token", &["/oauth/token"], POST, Opens::Everyone),
     route("/claim", &["/claim"], GET_POST, Opens::Everyone),
     route("/claim/code/{code}", &["/claim/code/abcd"], GET, Opens::Everyone),
     route("/claim/{token}", &["/claim/unknown"], GET_POST, Opens::Everyone),

@@ -1,6 +1,6 @@
 //! The admin API: tenants, their sources, their tokens, and its own keys.
 
-use crate::admin::{ALL, Admin, READ, problem};
+use crate::admin::{Admin, EVERYTHING, READ_ONLY, problem};
 use crate::clients::Client;
 use crate::harness::Server;
 use crate::stage::{DAY, Stage};
@@ -105,7 +105,7 @@ on_both! {
         let kept = other.user("sam@example.com");
         let user = client.user("sam@example.com");
         client.group("Staff", &[crate::clients::id(&user)]);
-        let theirs = Admin::of(server, "acme", ALL);
+        let theirs = Admin::of(server, "acme", EVERYTHING);
         let detail = problem(&operator.delete("/tenants/acme"), 409, "confirmation-needed");
         assert!(detail.contains("1 members") && detail.contains("1 groups"), "{detail}");
         let shown = operator.get("/tenants/acme/deletion").expect(200);
@@ -310,10 +310,10 @@ on_both! {
         problem(&theirs.delete(&format!("/tenants/acme/keys/{id}")), 404, "not-found");
         operator.delete(&format!("/keys/{id}")).expect(204);
         assert_eq!(operator.get("/keys").status, 401, "its own");
-        let token = server.client("acme", ALL);
+        let token = server.client("acme", EVERYTHING);
         assert_eq!(Admin::with_key(server, token.token.as_deref()).get("/tenants").status, 401, "a SCIM token is no key");
         assert_eq!(Client::new(&server.base, made["key"].as_str(), "").get("/Users").status, 401, "nor the other way round");
-        assert_eq!(Admin::of(server, "acme", READ).get("/tenants/acme/codes").status, 403);
+        assert_eq!(Admin::of(server, "acme", READ_ONLY).get("/tenants/acme/codes").status, 403);
     }
 }
 

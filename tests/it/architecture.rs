@@ -192,7 +192,6 @@ const WITHOUT_TENANT: &[(&str, &str, &str)] = &[
     ("upkeep", "", "the database as a whole"),
     ("finding", "run", "looks through all tenants; each finding names its own"),
     ("finding", "orphans", "looks for what is of no tenant"),
-    ("roll", "code_of", "a number for a word"),
     ("due", "to_purge", "the end of a statement on all tenants' members; whoever runs it gets tenants or a number"),
     ("queues", "", "how much waits in all tenants together: numbers only"),
     ("due", "quarantined", "looks for whoever is in quarantine, whosever they are"),

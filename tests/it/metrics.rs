@@ -319,6 +319,13 @@ fn every_route_has_a_name() {
             paths.insert(text);
         }
     }
+    let admin = include_str!("../../src/http/admin/mod.rs").split("\n/// A path that answers 405").next().unwrap();
+    for function in admin.split("\nfn ").skip(1) {
+        let prefix = if function.starts_with("versioned") { "/admin/v1" } else { "/admin/v1/tenants/{tenant}" };
+        let own = function.split("only(").skip(1).map(|call| call.split('"').nth(1).unwrap());
+        paths.extend(own.map(|path| format!("{prefix}{path}")));
+    }
+    paths.extend(["/admin", "/admin/openapi.json"].map(str::to_owned));
     let names: Vec<&str> = ROUTES.into_iter().chain(["/health", "/ready"]).collect();
     let is = |name: &str, path: &str| name == path || name.strip_prefix("/scim/v2") == Some(path);
     for path in paths.iter().filter(|path| !NAMELESS.contains(&path.as_str())) {

@@ -3,7 +3,7 @@
 use crate::clients::{GROUP, USER, group_path, id, user_path};
 use crate::stage::{DAY, HOUR, SECOND, Stage, active, roll, sam, send_form, submit};
 use rollbook::domain::settings::{DomainRule, Emailless, PasswordRule};
-use rollbook::service::bulk::{self, Whom};
+use rollbook::service::bulk::{self, Order, Whom};
 use rollbook::service::{claims, codes, locations, members};
 use rollbook::store::backend;
 use serde_json::{Value, json};
@@ -317,24 +317,24 @@ on_stage! {
             acme.user_with(json!({"userName": format!("u{n}@example.com"), "title": if n < 20 { "Guide" } else { "Clerk" }}));
         }
         acme.user("nobody");
-        let count = |whom: &Whom| stage.admin(&acme.tenant, |c, act| bulk::count(c, act, whom)).unwrap();
+        let count = |whom: &Whom| stage.admin(&acme.tenant, |c, act| bulk::count(c, act, &Order::invite(whom.clone()))).unwrap();
         let guides = Whom::Filter("title eq \"guide\"".into());
         assert_eq!((count(&Whom::All), count(&guides)), (121, 20));
-        let job = stage.admin(&acme.tenant, |c, act| bulk::start(c, act, &guides)).unwrap();
+        let job = stage.admin(&acme.tenant, |c, act| bulk::start(c, act, &Order::invite(guides.clone()))).unwrap();
         assert_eq!((job.total, job.done), (20, 0));
         stage.settle();
         assert_eq!(stage.take_mails().len(), 20);
-        let job = stage.admin(&acme.tenant, |c, act| bulk::start(c, act, &Whom::All)).unwrap();
+        let job = stage.admin(&acme.tenant, |c, act| bulk::start(c, act, &Order::invite(Whom::All))).unwrap();
         stage.settle();
         let job = stage.admin(&acme.tenant, |c, act| bulk::find(c, act, &job.id)).unwrap();
         assert_eq!((job.total, job.done, job.failed), (101, 100, 1));
         assert!(job.ended_at.is_some());
-        let failures = stage.admin(&acme.tenant, |c, act| bulk::failures(c, act, &job.id)).unwrap();
+        let failures = stage.admin(&acme.tenant, |c, act| bulk::failures(c, act, &job.id, "", 1000)).unwrap();
         assert!(failures[0].1.contains("no e-mail address"), "{failures:?}");
         assert_eq!(stage.take_mails().len(), 100);
         assert_eq!(acme.filter("/Users", &format!("{OWN}:state eq \"uninvited\"")).expect(200)["totalResults"], 1);
         assert_eq!(acme.filter("/Users", &format!("{OWN}:state eq \"invited\" and title eq \"Guide\"")).expect(200)["totalResults"], 20);
-        assert!(stage.admin(&acme.tenant, |c, act| bulk::start(c, act, &Whom::These(vec!["missing".into()]))).is_err());
+        assert!(stage.admin(&acme.tenant, |c, act| bulk::start(c, act, &Order::invite(Whom::These(vec!["missing".into()])))).is_err());
     }
 
     /// R-INV-9: the link and the code are shown on request only, to a token that may, for one member at a time, and that is recorded.

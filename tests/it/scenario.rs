@@ -112,9 +112,10 @@ fn many(stage: &Stage) {
     other.group("Unique Name", &[id(&nowhere)]);
     let these = |names: &[&str]| Whom::These(names.iter().map(|n| (*n).to_owned()).collect());
     let vault = stage.server.app.vault.clone();
-    let done = stage.admin(&other.tenant, |c, act| bulk::start(c, act, &these(&["u0@example.com", "nowhere"]))).unwrap();
+    let done =
+        stage.admin(&other.tenant, |c, act| bulk::start(c, act, &bulk::Order::invite(these(&["u0@example.com", "nowhere"])))).unwrap();
     stage.admin(&other.tenant, |c, act| bulk::work(c, &vault, &done, act.now)).unwrap();
-    stage.admin(&other.tenant, |c, act| bulk::start(c, act, &these(&["u1@example.com", "u2@example.com"]))).unwrap();
+    stage.admin(&other.tenant, |c, act| bulk::start(c, act, &bulk::Order::invite(these(&["u1@example.com", "u2@example.com"])))).unwrap();
     let order = tokens::Order { kind: TokenKind::Jwt, name: "signed".into(), scopes: Scopes::ALL, ..tokens::Order::default() };
     backend::write(&mut stage.server.connect(), |c| tokens::issue(c, &other.tenant, &order, stage.now())).unwrap();
 }

@@ -1,4 +1,5 @@
 DROP INDEX tenants_suspended;
+DROP INDEX resources_state;
 DROP INDEX outbox_ended;
 DROP INDEX outbox_dead;
 DROP INDEX outbox_tenant;

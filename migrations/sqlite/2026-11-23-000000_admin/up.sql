@@ -124,4 +124,5 @@ ALTER TABLE bulk_jobs ADD COLUMN argument TEXT;
 CREATE INDEX outbox_tenant ON outbox (tenant_id, id);
 CREATE INDEX outbox_dead ON outbox (tenant_id, id) WHERE state = 'dead';
 CREATE INDEX outbox_ended ON outbox (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX resources_state ON resources (tenant_id, kind, state, id) WHERE state IS NOT NULL;
 CREATE INDEX tenants_suspended ON tenants (id) WHERE suspended IS NOT NULL;

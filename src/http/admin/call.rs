@@ -8,8 +8,9 @@ use super::problem::{Failure, Result};
 use crate::app::App;
 use crate::domain::{Actor, Scope, Scopes, Tenant};
 use crate::error::{self, Error};
+use crate::scim::json;
 use crate::service::idempotency::{self, Made, Sender};
-use crate::service::{Act, Connection, tenants};
+use crate::service::{Act, Connection, Place, tenants};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
@@ -99,6 +100,29 @@ impl Call {
         let value = read?;
         reader.end().map_err(|e| Error::Invalid(format!("the body: {e}")))?;
         Ok(value)
+    }
+
+    /// Refuses a body in which a name stands twice, and one that nests too deeply: whoever reads it otherwise takes one of the two.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn no_duplicates(&self) -> Result<()> {
+        json::object(&self.body, self.app.limits.json_depth).map_err(Error::Scim)?;
+        Ok(())
+    }
+
+    /// As [`Self::json`]; no body at all is the default.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T> {
+        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+    }
+
+    /// Where SCIM documents are, for showing and reading them.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { base: self.app.base.clone(), limits: self.app.limits }
     }
 
     /// Who asks, as the audit says it.

@@ -5,8 +5,10 @@ pub mod clients;
 pub mod gate;
 pub mod groups;
 pub mod issuers;
+pub mod jobs;
 pub mod keys;
 pub mod locations;
+pub mod members;
 pub mod openapi;
 pub mod params;
 pub mod problem;
@@ -23,6 +25,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use members::parts;
 use std::future::ready;
 
 /// Every route of the admin API.
@@ -85,6 +88,53 @@ fn of_tenant(cfg: &mut ServiceConfig) {
         .service(
             only("/issuers/{id}", &[Method::GET, Method::DELETE]).route(get().to(issuers::get)).route(web::delete().to(issuers::remove)),
         );
+    cfg.configure(of_members).configure(of_jobs);
+}
+
+fn of_members(cfg: &mut ServiceConfig) {
+    cfg.service(only("/members", &[Method::GET, Method::POST]).route(get().to(members::list)).route(web::post().to(members::create)))
+        .service(
+            only("/members/{member}", &[Method::GET, Method::PATCH, Method::DELETE])
+                .route(get().to(members::get))
+                .route(web::patch().to(members::change))
+                .route(web::delete().to(members::delete)),
+        )
+        .service(only("/members/{member}/timeline", &[Method::GET]).route(get().to(members::timeline)))
+        .service(
+            only("/members/{member}/invitation", &[Method::GET, Method::POST, Method::DELETE])
+                .route(get().to(parts::invitation))
+                .route(web::post().to(parts::invite))
+                .route(web::delete().to(parts::revoke)),
+        )
+        .service(
+            only("/members/{member}/suspension", &[Method::PUT, Method::DELETE])
+                .route(web::put().to(parts::suspend))
+                .route(web::delete().to(parts::restore)),
+        )
+        .service(
+            only("/members/{member}/claim", &[Method::PUT, Method::DELETE])
+                .route(web::put().to(parts::claim))
+                .route(web::delete().to(parts::reset)),
+        )
+        .service(
+            only("/members/{member}/legal_hold", &[Method::PUT, Method::DELETE])
+                .route(web::put().to(parts::hold))
+                .route(web::delete().to(parts::lift_hold)),
+        )
+        .service(only("/members/{member}/erasure", &[Method::POST]).route(web::post().to(parts::erase)))
+        .service(only("/members/{member}/names", &[Method::DELETE]).route(web::delete().to(parts::release)))
+        .service(
+            only("/members/{member}/code", &[Method::GET, Method::POST, Method::DELETE])
+                .route(get().to(parts::code))
+                .route(web::post().to(parts::issue))
+                .route(web::delete().to(parts::revoke_code)),
+        );
+}
+
+fn of_jobs(cfg: &mut ServiceConfig) {
+    cfg.service(only("/jobs", &[Method::GET, Method::POST]).route(get().to(jobs::list)).route(web::post().to(jobs::create)))
+        .service(only("/jobs/{id}", &[Method::GET]).route(get().to(jobs::get)))
+        .service(only("/jobs/{id}/failures", &[Method::GET]).route(get().to(jobs::failures)));
 }
 
 fn records_of_tenant(cfg: &mut ServiceConfig) {

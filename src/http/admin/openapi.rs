@@ -1,6 +1,7 @@
 //! The description of the admin API (OpenAPI 3.1), made from its handlers, and a page to read it.
 
-use super::{clients, groups, issuers, keys, locations, problem, records, setup, sources, tenants, tokens};
+use super::members::parts;
+use super::{clients, groups, issuers, jobs, keys, locations, members, problem, records, setup, sources, tenants, tokens};
 use crate::domain::Settings;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -28,6 +29,10 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         records::freezes, records::confirm,
         setup::export, setup::apply,
         tokens::rotation, tokens::rotate, tokens::complete_rotation, tokens::cancel_rotation,
+        members::list, members::create, members::get, members::change, members::delete, members::timeline,
+        parts::invite, parts::invitation, parts::revoke, parts::suspend, parts::restore, parts::claim, parts::reset,
+        parts::hold, parts::lift_hold, parts::erase, parts::release, parts::code, parts::issue, parts::revoke_code,
+        jobs::create, jobs::list, jobs::get, jobs::failures,
         clients::list, clients::create, clients::get, clients::revoke,
         issuers::list, issuers::create, issuers::get, issuers::remove,
     ),
@@ -38,6 +43,8 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         (name = "tokens", description = "What identity providers connect with"),
         (name = "oauth", description = "Clients that fetch tokens, and outside issuers whose tokens are taken"),
         (name = "keys", description = "Keys of this API"),
+        (name = "members", description = "The people on a tenant's roll"),
+        (name = "jobs", description = "What is done to many members, in the background"),
         (name = "groups", description = "Groups, as identity providers have made them"),
         (name = "locations", description = "The places that members can be at"),
         (name = "mails", description = "Mails that wait, were sent, or could not be"),

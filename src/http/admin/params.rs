@@ -1,7 +1,7 @@
 //! Query parameters, pages and their cursors.
 
 use super::problem::Result;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::scim::error::shown;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -87,6 +87,20 @@ impl Params {
 #[must_use]
 pub fn cursor(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(key)
+}
+
+/// A reason that somebody gives: some words, or none.
+///
+/// # Errors
+/// 400 when it is empty, too long, or has control characters.
+pub fn reason(text: Option<String>) -> error::Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    let good = !text.trim().is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
+    if good {
+        Ok(Some(text))
+    } else {
+        Err(Error::Invalid("reason: 1 to 500 characters are expected, none of them a control character".to_owned()))
+    }
 }
 
 impl Page {

@@ -1,7 +1,9 @@
 //! Errors of the admin API: problem details (RFC 9457).
 
 use super::super::error::{detail, put_headers};
+use crate::domain::lifecycle::Refused;
 use crate::error::Error;
+use crate::scim::ScimType;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
@@ -62,7 +64,7 @@ impl ResponseError for Failure {
 fn code(e: &Error) -> &str {
     match e {
         Error::Conflict { code, .. } => code,
-        Error::Missing { .. } => "not_found",
+        Error::Missing { .. } | Error::Roll(Refused::NotFound) => "not_found",
         Error::Invalid(_) => "invalid",
         Error::Stale => "changed_meanwhile",
         Error::Unauthorized(_) => "unauthorized",
@@ -70,10 +72,13 @@ fn code(e: &Error) -> &str {
         Error::Denied(_) => "denied",
         Error::Paused(_) | Error::Busy(_) => "try_again",
         Error::Internal(_) => "internal",
+        Error::Roll(Refused::Unconfirmed) => "confirmation_needed",
         Error::Roll(_) => "forbidden_by_the_roll",
+        Error::Scim(e) if e.scim_type == Some(ScimType::Uniqueness) => "taken",
         Error::Scim(e) => match e.status {
             404 => "not_found",
             409 => "conflict",
+            412 => "changed_meanwhile",
             413 => "too_large",
             415 => "media_type",
             _ => "invalid",

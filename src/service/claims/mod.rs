@@ -9,7 +9,7 @@ pub mod throttle;
 use super::audit::{self, Note};
 use super::roll::{self, Act};
 use super::vault::Vault;
-use super::{codes, employment, letters, mapping, tokens};
+use super::{codes, employment, letters, mapping, members, tokens};
 use crate::domain::lifecycle::{Event, Link, Login, Refused};
 use crate::domain::settings::PasswordRule;
 use crate::domain::{Actor, State, Tenant};
@@ -325,7 +325,22 @@ pub fn claim_code(conn: &mut Conn, door: &Door, visit: &Visit, code: &str, secre
 /// # Errors
 /// When the database fails.
 pub fn by_sso(conn: &mut Conn, act: &Act, user_name: &str) -> Result<Option<State>> {
-    let Some(row) = store::roll::lock_named(conn, act.tenant.id, &fold(user_name))? else { return Ok(None) };
+    match store::roll::lock_named(conn, act.tenant.id, &fold(user_name))? {
+        Some(row) => vouched_for(conn, act, &row),
+        None => Ok(None),
+    }
+}
+
+/// As [`by_sso`], for a member who is known already, by its id for example.
+///
+/// # Errors
+/// When there is no such member.
+pub fn by_sso_of(conn: &mut Conn, act: &Act, key: &str) -> Result<Option<State>> {
+    let row = members::named(conn, act, key)?;
+    vouched_for(conn, act, &row)
+}
+
+fn vouched_for(conn: &mut Conn, act: &Act, row: &Row) -> Result<Option<State>> {
     let Some(member) = row.member.as_deref() else { return Ok(None) };
     let trusted = member.mail.as_deref().is_none_or(|a| act.tenant.settings.trusts(a));
     let decided = if trusted { roll::decide(act, member, Event::ClaimSso) } else { Err(Refused::Denied) };
@@ -339,8 +354,8 @@ pub fn by_sso(conn: &mut Conn, act: &Act, user_name: &str) -> Result<Option<Stat
             Ok(Some(member.state))
         }
         Ok(decided) => {
-            roll::carry_out(conn, act, &decided, Some(&row), &Note::default())?;
-            Ok(roll::save(conn, act, &row, None, &decided.after)?.member.map(|m| m.state))
+            roll::carry_out(conn, act, &decided, Some(row), &Note::default())?;
+            Ok(roll::save(conn, act, row, None, &decided.after)?.member.map(|m| m.state))
         }
     }
 }
