@@ -157,7 +157,7 @@ expect 'members are found by filter' 200 '.items | length == 1' '.items[0].state
 admin POST "/tenants/$tenant/members/$sam/invitation"
 expect 'somebody is invited' 201 '.state == "invited"'
 admin POST "/tenants/$tenant/jobs" '{"action":"invite","all":true,"dry_run":true}'
-expect 'inviting the others would reach one' 200 '.total == 1'
+expect 'inviting the others would reach one' 200 '.count == 1'
 admin POST "/tenants/$tenant/jobs" '{"action":"invite","all":true}'
 expect 'the others are invited by a job' 202 '.id'
 job=$(said .id)

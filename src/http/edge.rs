@@ -1,5 +1,6 @@
 //! The outermost layer: a request id, one line in the log, and no answer that is neither SCIM nor a page.
 
+use super::admin::gate::Holder;
 use super::admin::problem::{self, Failure};
 use super::call::Known;
 use super::connections;
@@ -56,7 +57,7 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     let mut res = answer.map_err(|e| line.failed(&e))?;
     count_tenant(res.request());
     if let Some(e) = res.response().error() {
-        line.explain(status, &e.to_string());
+        line.explain(status, e);
     }
     line.mark(res.headers_mut());
     if let Some(under_way) = under_way {
@@ -102,8 +103,11 @@ impl Line {
 
     fn write(&self, res: &ServiceResponse<BoxBody>) {
         let extensions = res.request().extensions();
-        let known = extensions.get::<Known>();
-        let (tenant, token) = known.map_or(("-", "-"), |k| (k.ctx.tenant.name.as_str(), &*k.ctx.token_id));
+        let (tenant, token) = match (extensions.get::<Known>(), extensions.get::<Holder>()) {
+            (Some(known), _) => (known.ctx.tenant.name.as_str(), &*known.ctx.token_id),
+            (None, Some(holder)) => (holder.tenant.as_ref().map_or("-", |t| t.name.as_str()), holder.key.id.as_str()),
+            (None, None) => ("-", "-"),
+        };
         self.line(tenant, token, res.status());
     }
 
@@ -118,8 +122,10 @@ impl Line {
         );
     }
 
-    fn explain(&self, status: StatusCode, why: &str) {
-        if status.is_server_error() {
+    fn explain(&self, status: StatusCode, why: &ActixError) {
+        // Who is paused was paused by somebody.
+        let wanted = matches!(why.as_error::<Error>(), Some(Error::Paused(_)));
+        if status.is_server_error() && !wanted {
             log::error!("request={} {why}", self.id);
         } else {
             log::debug!("request={} {why}", self.id);
@@ -128,7 +134,7 @@ impl Line {
 
     fn failed(&self, e: &ActixError) -> ActixError {
         let status = e.as_response_error().status_code();
-        self.explain(status, &e.to_string());
+        self.explain(status, e);
         self.line("-", "-", status);
         let mut response = match (&self.page, e.as_error::<Failure>(), e.as_error::<Error>()) {
             (Some(scene), ..) => guard::failure(status, scene),

@@ -52,7 +52,9 @@ pub fn orphans(conn: &mut Conn, table: &Table) -> Result<Found, Error> {
     let name = table.name;
     find(
         conn,
-        &format!("SELECT x.tenant_id AS t, {key} AS i, '' AS d FROM {name} x LEFT JOIN tenants n ON n.id = x.tenant_id WHERE n.id IS NULL"),
+        &format!(
+            "SELECT x.tenant_id AS t, {key} AS i, '' AS d FROM {name} x LEFT JOIN tenants n ON n.id = x.tenant_id WHERE n.id IS NULL AND x.tenant_id IS NOT NULL"
+        ),
     )
 }
 
