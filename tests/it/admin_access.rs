@@ -143,7 +143,25 @@ fn the_tables_agree() {
     assert_eq!(in_source(), here, "src/http/admin/mod.rs, and the table of this file");
 }
 
-/// The first of the operations that are described without an example of what they answer.
+/// The documentation has a row for every path.
+#[test]
+fn the_documentation_lists_every_route() {
+    let text = include_str!("../../docs/admin-api.md");
+    for (method, path, opens, _) in ROUTES {
+        let short = path.strip_prefix(OF_TENANT).filter(|rest| !rest.is_empty()).unwrap_or(path);
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("| `{short}` |"))).collect();
+        let cell = rows.iter().flat_map(|row| row.split("; ")).find(|cell| cell.contains(&format!("{method}: ")));
+        let cell = cell.unwrap_or_else(|| panic!("{method} {path} is not in docs/admin-api.md"));
+        let mark = match opens {
+            Operator => "**O**",
+            Secrets => "**S**",
+            Tenant => "",
+        };
+        assert!(cell.contains(mark), "{method} {path}: {cell} lacks {mark}");
+    }
+}
+
+/// Every operation says what it does, how it ends well, and that a key is needed.
 #[test]
 fn the_description_is_complete() {
     for (path, operations) in openapi::described()["paths"].as_object().unwrap() {

@@ -47,7 +47,7 @@ impl Door {
     }
 }
 
-/// R226: where a source names authorities, only clients with a certificate under one of them are let in.
+/// Where a source names authorities, only clients with a certificate under one of them are let in.
 #[test]
 fn a_source_demands_certificates() {
     let mut door = Door::open();
