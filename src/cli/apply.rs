@@ -23,7 +23,7 @@ pub fn run(config: &Config, actor: &str, args: &ApplyArgs) -> Outcome {
         return say("nothing was changed");
     }
     let vault = Arc::new(open_vault(&mut conn, config).map_err(|e| e.to_string())?);
-    let hand = Hand { vault, actor: Actor::Admin(actor.to_owned()), now: clock(config)() };
+    let hand = Hand { vault, actor: Actor::Admin(actor.to_owned()), now: clock(config)(), request_id: None };
     let done = backend::write(&mut conn, |c| setup::apply(c, &hand, &wanted)).map_err(|e| hinted(&e, ""))?;
     say(&format!("applied: {} change(s)", done.len()))
 }

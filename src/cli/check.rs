@@ -3,6 +3,7 @@
 use super::{Outcome, say, serve};
 use crate::app::{clock, open_vault};
 use crate::config::Config;
+use crate::domain::settings::DAY;
 use crate::http::tls::day;
 use crate::jobs::post;
 use crate::service::tenants;
@@ -10,7 +11,7 @@ use crate::store::backend::{self, Database};
 use std::path::Path;
 
 /// How long before the certificate expires that is worth a warning, in microseconds.
-const SOON: i64 = 30 * 24 * 3600 * 1_000_000;
+const SOON: i64 = 30 * DAY;
 
 pub fn run(config: Result<Config, String>) -> Outcome {
     let config = step("configuration", config, "correct the key that is named; `rollbook config print` shows what is in force")?;

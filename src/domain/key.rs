@@ -1,6 +1,6 @@
 //! Keys of the admin API.
 
-use super::{Scopes, TenantId};
+use super::{Scopes, TenantId, TokenState};
 
 /// What is kept of a key; never the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,15 @@ pub struct AdminKey {
 }
 
 impl AdminKey {
+    /// Whether the key is accepted at `now`, and if not, why.
+    #[must_use]
+    pub fn state(&self, now: i64) -> TokenState {
+        TokenState::at(now, self.expires_at, self.revoked_at)
+    }
+
     /// Whether the key is accepted at `now`.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|t| now < t)
+        self.state(now) == TokenState::Live
     }
 }

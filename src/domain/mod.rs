@@ -18,7 +18,7 @@ pub use member::{Hold, Member, Reason, Source, Stage, State};
 pub use settings::Settings;
 pub use source::{Capabilities, ScimSource, SourceState};
 pub use tenant::{Idp, Tenant, TenantId};
-pub use token::{Scope, Scopes, Token, TokenKind};
+pub use token::{Scope, Scopes, Token, TokenKind, TokenState};
 
 /// A new identifier: a UUID, version 7, so that ids follow the order of creation.
 #[must_use]

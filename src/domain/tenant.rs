@@ -39,6 +39,12 @@ impl Idp {
             Self::Rfc => "rfc",
         }
     }
+
+    /// Whether two groups may not have the same displayName, unless somebody says otherwise: Entra looks groups up by name.
+    #[must_use]
+    pub fn has_unique_group_names(self) -> bool {
+        self == Self::Entra
+    }
 }
 
 impl fmt::Display for Idp {
@@ -65,7 +71,7 @@ pub struct Tenant {
     /// Lower-case letters, digits and hyphens.
     pub name: String,
     pub idp: Idp,
-    /// Whether two groups may not have the same displayName. On by default for Entra, which looks groups up by name.
+    /// Whether two groups may not have the same displayName; see [`Idp::has_unique_group_names`].
     pub unique_group_names: bool,
     /// Microseconds since the epoch.
     pub created_at: i64,

@@ -1,6 +1,7 @@
 //! Tokens and what they allow.
 
 use super::TenantId;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a token allows.
@@ -51,6 +52,12 @@ impl Scopes {
         }
     }
 
+    /// The scopes, each by itself.
+    #[must_use]
+    pub fn words(self) -> Vec<String> {
+        Scope::ALL.into_iter().filter(|s| self.has(*s)).map(|s| s.as_str().to_owned()).collect()
+    }
+
     /// Reads space-separated scopes of SCIM tokens.
     ///
     /// # Errors
@@ -96,10 +103,16 @@ impl Scopes {
         Self { read: self.read && other.read, write: self.write && other.write, secrets: self.secrets && other.secrets }
     }
 
+    /// The scopes as a key of the admin API has them, each by itself.
+    #[must_use]
+    pub fn admin_words(self) -> Vec<String> {
+        self.words().iter().map(|word| word.replace("scim:", "admin:")).collect()
+    }
+
     /// The scopes as a key of the admin API has them.
     #[must_use]
     pub fn admin(self) -> String {
-        self.to_string().replace("scim:", "admin:")
+        self.admin_words().join(" ")
     }
 
     /// Whether whoever has these may give `other` away.
@@ -111,15 +124,16 @@ impl Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<&str> = Scope::ALL.into_iter().filter(|s| self.has(*s)).map(Scope::as_str).collect();
-        f.write_str(&words.join(" "))
+        f.write_str(&self.words().join(" "))
     }
 }
 
 /// How a token proves itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum TokenKind {
     /// 256 random bits behind a prefix, known by their SHA-256.
+    #[default]
     Opaque,
     /// Signed by this server, revocable by its `jti`.
     Jwt,
@@ -160,11 +174,48 @@ pub struct Token {
     pub certificate: Option<String>,
 }
 
+/// Whether a token is accepted, or a key of the admin API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenState {
+    Live,
+    Expired,
+    Revoked,
+}
+
+impl TokenState {
+    /// The state at `now` of what ends by itself and can be revoked before.
+    #[must_use]
+    pub fn at(now: i64, expires_at: Option<i64>, revoked_at: Option<i64>) -> Self {
+        match (revoked_at, expires_at) {
+            (Some(_), _) => Self::Revoked,
+            (None, Some(end)) if end <= now => Self::Expired,
+            (None, _) => Self::Live,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 impl Token {
+    /// Whether the token is accepted at `now`, and if not, why.
+    #[must_use]
+    pub fn state(&self, now: i64) -> TokenState {
+        TokenState::at(now, self.expires_at, self.revoked_at)
+    }
+
     /// Whether the token is accepted at `now`.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|t| now < t)
+        self.state(now) == TokenState::Live
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::call::Known;
 use super::edge::RequestId;
-use super::oauth::presented_thumbprint;
 use super::tls;
 use crate::app::App;
 use crate::domain::{Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
@@ -41,7 +40,7 @@ async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
         return Err(Error::Unauthorized("a token is needed"));
     };
     let principal = app.authenticate(token).await?;
-    principal.bound_to(presented_thumbprint(req.request()).as_deref())?;
+    principal.bound_to(tls::presented_thumbprint(req.request()).as_deref())?;
     check_certificate(req, &principal.source, app.now())?;
     principal.admitted()?;
     Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal) }))

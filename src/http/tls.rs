@@ -2,6 +2,7 @@
 //! that clients present. Whether one of those is good for anything is decided elsewhere.
 
 use super::connections::Connections;
+use crate::domain::settings::DAY;
 use crate::service::certificates::{certificates, expires, thumbprint};
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::HttpRequest;
@@ -22,7 +23,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// How long before its certificate expires the server warns in its log, in microseconds.
 const SOON: i64 = 14 * DAY;
-const DAY: i64 = 24 * 3600 * 1_000_000;
 
 /// What a listener needs to speak TLS.
 pub struct Tls {
@@ -231,6 +231,12 @@ pub fn remember(connection: &dyn Any, data: &mut Extensions) {
 #[must_use]
 pub fn presented(req: &HttpRequest) -> Option<&Presented> {
     req.conn_data()
+}
+
+/// The thumbprint of that certificate.
+#[must_use]
+pub fn presented_thumbprint(req: &HttpRequest) -> Option<String> {
+    presented(req).map(Presented::thumbprint)
 }
 
 /// Asks for a certificate and accepts every one whose key the client holds: its issuer is a question of the tenant, which is

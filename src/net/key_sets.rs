@@ -130,10 +130,11 @@ impl KeySets {
 
     fn place(&self, url: &str, reach: Reach) -> Arc<Place> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
+        let key = (url.to_owned(), reach);
+        if known.len() >= MOST && !known.contains_key(&key) {
             known.clear();
         }
-        known.entry((url.to_owned(), reach)).or_default().clone()
+        known.entry(key).or_default().clone()
     }
 }
 

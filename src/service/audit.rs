@@ -2,7 +2,7 @@
 
 use super::roll::Act;
 use crate::domain::{Member, State, new_id};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::audit::{self, Entry};
 use crate::store::{self, Conn};
 
@@ -21,6 +21,17 @@ impl Note {
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), detail: None }
     }
+}
+
+/// Checks the words that somebody gives as a reason.
+///
+/// # Errors
+/// When they are too many, or there are control characters in them.
+pub fn check_words(name: &str, text: &str) -> Result<()> {
+    if text.chars().count() <= 500 && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{name}: 500 characters at most are expected, none of them a control character")))
 }
 
 /// Adds an event to a member's history.
@@ -62,7 +73,7 @@ pub fn admin(conn: &mut Conn, act: &Act, event: &str, what: &str) -> Result<()> 
         event: event.to_owned(),
         from: String::new(),
         to: String::new(),
-        reason: Some(what.to_owned()),
+        reason: (!what.is_empty()).then(|| what.to_owned()),
         detail: None,
         request_id: act.request_id.clone(),
     };

@@ -1,7 +1,7 @@
 //! OAuth clients: registered, listed and revoked by admins. What they do is in [`super::oauth`].
 
 use super::roll::Act;
-use super::tokens::{check_order, hash, random};
+use super::tokens::{check_order, check_thumbprint, hash, random};
 use super::{audit, jws, sources};
 use crate::domain::{ClientAuth, OauthClient, Scopes, new_id, outside};
 use crate::error::{Error, Result};
@@ -80,12 +80,6 @@ fn auth(means: &Means, secret: Option<&str>, trial: bool) -> Result<ClientAuth> 
             ClientAuth::Certificate(thumbprint.clone())
         }
     })
-}
-
-fn check_thumbprint(text: &str) -> Result<()> {
-    let good = text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let why = "certificate: the base64url of a SHA-256 is expected, 43 characters";
-    if good { Ok(()) } else { Err(Error::Invalid(why.to_owned())) }
 }
 
 /// A tenant's clients in the order of their ids, after `after`.

@@ -8,6 +8,7 @@ use super::sources::{self, Change as SourceChange};
 use super::tenants::{self, Change as TenantChange};
 use super::vault::Vault;
 use super::{audit, locations};
+use crate::domain::tenant::check_name;
 use crate::domain::{Actor, Capabilities, Idp, ScimSource, Settings, SourceState, Tenant, source};
 use crate::error::{Error, Result};
 use crate::store::{self, Conn};
@@ -50,6 +51,12 @@ pub struct TenantSetup {
     pub sources: Vec<SourceSetup>,
 }
 
+impl TenantSetup {
+    fn unique_group_names(&self) -> bool {
+        self.unique_group_names.unwrap_or_else(|| self.provider.has_unique_group_names())
+    }
+}
+
 /// A source as a file declares it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -82,7 +89,17 @@ pub struct Difference {
 pub struct Hand {
     pub vault: Arc<Vault>,
     pub actor: Actor,
+    /// Microseconds since the epoch.
     pub now: i64,
+    /// The request by which it is applied, if it is one.
+    pub request_id: Option<String>,
+}
+
+impl Hand {
+    fn on(&self, tenant: Tenant) -> Act {
+        let Self { vault, actor, now, request_id } = self.clone();
+        Act { tenant: Arc::new(tenant), vault, actor, now, request_id }
+    }
 }
 
 /// The present state, as a file would declare it. Secrets are not in it.
@@ -95,7 +112,7 @@ pub fn export(conn: &mut Conn) -> Result<Setup> {
 }
 
 fn present(conn: &mut Conn, t: &Tenant) -> Result<TenantSetup> {
-    let (all, defaults) = (object(&t.settings), object(&Settings::default()));
+    let (all, defaults) = (tenants::object(&t.settings), tenants::object(&Settings::default()));
     let sources = store::sources::list(conn, t.id)?;
     Ok(TenantSetup {
         name: t.name.clone(),
@@ -117,10 +134,6 @@ fn of_source(s: ScimSource) -> SourceSetup {
         capabilities: s.capabilities,
         tolerances: s.tolerances,
     }
-}
-
-fn object(settings: &Settings) -> Map<String, Value> {
-    serde_json::to_value(settings).unwrap_or_default().as_object().cloned().unwrap_or_default()
 }
 
 /// What applying would do, without doing it.
@@ -152,15 +165,15 @@ fn within(tenant: &str, e: Error) -> Error {
 fn differences(conn: &mut Conn, wanted: &TenantSetup) -> Result<Vec<String>> {
     let settings = tenants::stated(&wanted.settings)?;
     let mut out = Vec::new();
+    check_name(&wanted.name).map_err(Error::Invalid)?;
     let before = if let Some(tenant) = store::tenants::find(conn, &wanted.name)? {
         tenant
     } else {
-        crate::domain::tenant::check_name(&wanted.name).map_err(Error::Invalid)?;
         out.push(format!("create the tenant (provider: {})", wanted.provider));
         blank(wanted)
     };
     let after = Tenant { settings, suspended: wanted.suspended.clone(), idp: wanted.provider, ..before.clone() };
-    let after = Tenant { unique_group_names: wanted.unique_group_names.unwrap_or(wanted.provider == Idp::Entra), ..after };
+    let after = Tenant { unique_group_names: wanted.unique_group_names(), ..after };
     out.extend(tenants::changes(&before, &after));
     let mut names = BTreeSet::new();
     for s in &wanted.sources {
@@ -179,7 +192,7 @@ fn blank(wanted: &TenantSetup) -> Tenant {
         id: crate::domain::TenantId(0),
         name: wanted.name.clone(),
         idp: wanted.provider,
-        unique_group_names: wanted.unique_group_names.unwrap_or(wanted.provider == Idp::Entra),
+        unique_group_names: wanted.unique_group_names(),
         created_at: 0,
         settings: Settings::default(),
         version: 1,
@@ -188,6 +201,7 @@ fn blank(wanted: &TenantSetup) -> Tenant {
 }
 
 fn source_difference(conn: &mut Conn, tenant: &Tenant, wanted: &SourceSetup) -> Result<Option<String>> {
+    sources::check_name(&wanted.name)?;
     let present = match store::sources::find(conn, tenant.id, &wanted.name)? {
         None if wanted.name == source::DEFAULT => Some(ScimSource::new(tenant.id, source::DEFAULT, 0)),
         found => found,
@@ -252,11 +266,11 @@ fn bring_about(conn: &mut Conn, hand: &Hand, wanted: &TenantSetup) -> Result<()>
         Some(tenant) => tenant,
         None => tenants::create(conn, &wanted.name, wanted.provider, wanted.unique_group_names, hand.now)?,
     };
-    let act = Act { tenant: Arc::new(tenant), vault: hand.vault.clone(), actor: hand.actor.clone(), now: hand.now, request_id: None };
-    let settings = object(&tenants::stated(&wanted.settings)?);
+    let act = hand.on(tenant);
+    let settings = tenants::object(&tenants::stated(&wanted.settings)?);
     let change = TenantChange {
         idp: Some(wanted.provider),
-        unique_group_names: Some(wanted.unique_group_names.unwrap_or(wanted.provider == Idp::Entra)),
+        unique_group_names: Some(wanted.unique_group_names()),
         settings,
         suspended: Some(wanted.suspended.clone()),
     };

@@ -2,8 +2,7 @@
 
 use super::roll::Act;
 use super::{audit, certificates};
-use crate::domain::tenant::check_name;
-use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source};
+use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source, tenant};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Quirk, Quirks, Tuning};
 use crate::store::{self, Conn, clients, issuers, sources, tenants, tokens};
@@ -74,12 +73,20 @@ pub fn change(conn: &mut Conn, act: &Act, name: &str, version: Option<i64>, chan
     Ok(after)
 }
 
+/// Refuses what is no name of a source.
+///
+/// # Errors
+/// A sentence that says what is.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    tenant::check_name(name).map_err(|e| Error::Invalid(e.replace("tenant name", "name of a source")))
+}
+
 /// A source with a change put over it.
 ///
 /// # Errors
 /// When a name is no name, or a part of the change makes no sense.
 pub(super) fn check(before: &ScimSource, change: &Change) -> Result<ScimSource> {
-    check_name(&before.name).map_err(|e| Error::Invalid(e.replace("tenant name", "name of a source")))?;
+    check_name(&before.name)?;
     let mut after = before.clone();
     after.idp = change.idp.unwrap_or(before.idp);
     after.state = change.state.unwrap_or(before.state);

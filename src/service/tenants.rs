@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 /// When the name is no name, or is taken.
 pub fn create(conn: &mut Conn, name: &str, idp: Idp, unique_group_names: Option<bool>, now: i64) -> Result<Tenant> {
     check_name(name).map_err(Error::Invalid)?;
-    let unique = unique_group_names.unwrap_or(idp == Idp::Entra);
+    let unique = unique_group_names.unwrap_or_else(|| idp.has_unique_group_names());
     let tenant = tenants::insert(conn, name, idp, unique, now).map_err(|e| match e {
         store::Error::Duplicate(Field::TenantName) => Error::conflict("tenant_exists", format!("there is already a tenant \"{name}\"")),
         other => other.into(),
@@ -105,6 +105,7 @@ pub fn change(conn: &mut Conn, act: &Act, version: Option<i64>, change: &Change)
     after.idp = change.idp.unwrap_or(before.idp);
     after.unique_group_names = change.unique_group_names.unwrap_or(before.unique_group_names);
     if let Some(suspended) = &change.suspended {
+        audit::check_words("suspension_reason", suspended.as_deref().unwrap_or_default())?;
         after.suspended.clone_from(suspended);
     }
     if after == before {
@@ -139,15 +140,13 @@ fn unknown(key: &str) -> Error {
     Error::Invalid(format!("\"{key}\" is no setting; these are: {}", known.join(", ")))
 }
 
-fn object(settings: &Settings) -> Map<String, Value> {
+/// Settings by name.
+pub(super) fn object(settings: &Settings) -> Map<String, Value> {
     serde_json::to_value(settings).unwrap_or_default().as_object().cloned().unwrap_or_default()
 }
 
 /// Settings with changes put over them.
-///
-/// # Errors
-/// A sentence that names the setting.
-pub fn merged(settings: &Settings, changes: &Map<String, Value>) -> Result<Settings> {
+fn merged(settings: &Settings, changes: &Map<String, Value>) -> Result<Settings> {
     let (mut all, defaults) = (object(settings), object(&Settings::default()));
     for (key, value) in changes {
         let default = defaults.get(key).ok_or_else(|| unknown(key))?;
@@ -184,7 +183,11 @@ pub(super) fn changes(before: &Tenant, after: &Tenant) -> Vec<String> {
         out.push(after.suspended.as_ref().map_or_else(|| "no longer suspended".to_owned(), |why| format!("suspended: {why}")));
     }
     let (old, new) = (object(&before.settings), object(&after.settings));
-    out.extend(new.iter().filter(|(key, value)| old.get(*key) != Some(*value)).map(|(key, value)| format!("{key} = {value}")));
+    let told = |(key, value): (&String, &Value)| match value {
+        Value::Array(addresses) if key == "admin_emails" => format!("{key}: {} of them", addresses.len()),
+        value => format!("{key} = {value}"),
+    };
+    out.extend(new.iter().filter(|(key, value)| old.get(*key) != Some(*value)).map(told));
     out
 }
 

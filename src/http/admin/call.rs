@@ -10,6 +10,7 @@ use crate::domain::{Actor, Scope, Scopes, Tenant};
 use crate::error::{self, Error};
 use crate::scim::json;
 use crate::service::idempotency::{self, Made, Sender};
+use crate::service::setup::Hand;
 use crate::service::{Act, Connection, Place, tenants};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
@@ -54,6 +55,10 @@ impl FromRequest for Call {
 
 impl Call {
     fn new(req: &HttpRequest) -> Result<(Self, usize)> {
+        // Not every database takes it, and nothing has it in its name.
+        if req.path().contains("%00") {
+            return Err(Error::missing("path", "there is nothing at a path with U+0000").into());
+        }
         let holder = req.extensions().get::<Holder>().cloned().ok_or(Error::Unauthorized("a token is needed"))?;
         let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
         let scope = if req.method().is_safe() { Scope::Read } else { Scope::Write };
@@ -86,11 +91,13 @@ impl Call {
         Params::read(&self.query, known)
     }
 
-    /// The body as JSON.
+    /// The body as JSON. It is refused as in SCIM when a name stands in it twice, which others may read in another way, when it nests
+    /// too deeply, and when it has U+0000.
     ///
     /// # Errors
     /// 400 that names the member which makes no sense.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        json::object(&self.body, self.app.limits.json_depth).map_err(Error::Scim)?;
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let read = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
             let place = e.path().to_string();
@@ -100,15 +107,6 @@ impl Call {
         let value = read?;
         reader.end().map_err(|e| Error::Invalid(format!("the body: {e}")))?;
         Ok(value)
-    }
-
-    /// Refuses a body in which a name stands twice, and one that nests too deeply: whoever reads it otherwise takes one of the two.
-    ///
-    /// # Errors
-    /// 400.
-    pub fn no_duplicates(&self) -> Result<()> {
-        json::object(&self.body, self.app.limits.json_depth).map_err(Error::Scim)?;
-        Ok(())
     }
 
     /// As [`Self::json`]; no body at all is the default.
@@ -125,12 +123,6 @@ impl Call {
         Place { base: self.app.base.clone(), limits: self.app.limits }
     }
 
-    /// Who asks, as the audit says it.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::Admin(format!("{} (key {})", self.holder.key.name, self.holder.key.id))
-    }
-
     /// Whether an operator asks.
     #[must_use]
     pub fn is_operator(&self) -> bool {
@@ -145,28 +137,32 @@ impl Call {
         if self.is_operator() { Ok(()) } else { Err(Error::Denied("only an operator's key may do that".to_owned()).into()) }
     }
 
+    /// Whether the key may see what opens accounts.
+    #[must_use]
+    pub fn reads_secrets(&self) -> bool {
+        self.scopes().has(Scope::Secrets)
+    }
+
     /// Refuses keys that may not see what opens accounts.
     ///
     /// # Errors
     /// 403.
     pub fn needs_secrets(&self) -> Result<()> {
-        if self.scopes().has(Scope::Secrets) { Ok(()) } else { Err(Error::Forbidden(admin_scope(Scope::Secrets)).into()) }
+        if self.reads_secrets() { Ok(()) } else { Err(Error::Forbidden(admin_scope(Scope::Secrets)).into()) }
     }
 
     /// Refuses to give more away than the key itself allows.
     ///
     /// # Errors
     /// 403.
-    pub fn may_give(&self, scopes: Scopes) -> Result<()> {
+    pub fn may_give(&self, scopes: Scopes) -> error::Result<()> {
         if self.scopes().covers(scopes) {
             return Ok(());
         }
-        Err(Error::Denied(format!("a key with the scopes {} cannot give {} away", self.scopes().admin(), scopes)).into())
+        Err(Error::Denied(format!("a key with the scopes {} cannot give {} away", self.scopes().admin(), scopes)))
     }
 
-    /// What the key allows.
-    #[must_use]
-    pub fn scopes(&self) -> Scopes {
+    fn scopes(&self) -> Scopes {
         self.holder.key.scopes
     }
 
@@ -182,9 +178,21 @@ impl Call {
         if foreign {
             return Err(Error::missing("tenant", format!("there is no tenant \"{tenant}\"")));
         }
-        let tenant = Arc::new(tenants::named(conn, tenant)?);
-        let vault = self.app.vault.clone();
-        Ok(Act { tenant, vault, actor: self.actor(), now: self.app.now(), request_id: Some(self.request_id.clone()) })
+        Ok(self.acting_on(tenants::named(conn, tenant)?))
+    }
+
+    /// The request as something that is done to a tenant.
+    #[must_use]
+    pub fn acting_on(&self, tenant: Tenant) -> Act {
+        let Hand { vault, actor, now, request_id } = self.hand();
+        Act { tenant: Arc::new(tenant), vault, actor, now, request_id }
+    }
+
+    /// Who asks, when, and by which request.
+    #[must_use]
+    pub fn hand(&self) -> Hand {
+        let actor = Actor::Admin(format!("{} (key {})", self.holder.key.name, self.holder.key.id));
+        Hand { vault: self.app.vault.clone(), actor, now: self.app.now(), request_id: Some(self.request_id.clone()) }
     }
 
     /// Reads something of a tenant, on one snapshot of the data.

@@ -1,9 +1,9 @@
 //! `/admin/v1/tenants/{tenant}/clients`: the OAuth clients that fetch tokens.
 
 use super::call::{Call, done, ok};
+use super::fields::{default_source, scopes};
 use super::problem::Result;
-use super::tokens::scopes;
-use crate::domain::{ClientAuth, OauthClient, Scopes, source};
+use crate::domain::{ClientAuth, OauthClient, Scopes};
 use crate::error::{self, Error};
 use crate::scim::value::write_time;
 use crate::service::clients::{self, Means, Order, TOKEN_SECONDS};
@@ -104,10 +104,6 @@ pub struct NewClient {
     token_seconds: i64,
 }
 
-fn default_source() -> String {
-    source::DEFAULT.to_owned()
-}
-
 fn token_seconds() -> i64 {
     TOKEN_SECONDS
 }
@@ -138,7 +134,7 @@ fn view(c: &OauthClient) -> ClientView {
         key_set: if let ClientAuth::KeySet(set) = &c.auth { serde_json::from_str(set).ok() } else { None },
         key_set_url: if let ClientAuth::KeySetUrl(url) = &c.auth { Some(url.clone()) } else { None },
         certificate: if let ClientAuth::Certificate(thumbprint) = &c.auth { Some(thumbprint.clone()) } else { None },
-        scopes: c.scopes.to_string().split(' ').map(str::to_owned).collect(),
+        scopes: c.scopes.words(),
         token_seconds: c.token_seconds,
         live: c.revoked_at.is_none(),
         created_at: write_time(c.created_at),
@@ -161,6 +157,7 @@ pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 /// It fetches tokens at `/oauth/token`. Its secret is shown once. A key gives no scope away that it has not got itself.
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/clients", tag = "oauth", params(("tenant" = String, Path)), request_body = NewClient, responses((status = 201, body = RegisteredClient)))]
 pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let new: NewClient = call.json()?;
     let order = Order {
         name: new.name,

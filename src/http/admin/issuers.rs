@@ -1,9 +1,9 @@
 //! `/admin/v1/tenants/{tenant}/issuers`: outside issuers whose tokens open a source.
 
 use super::call::{Call, done, ok};
+use super::fields::{default_source, scopes};
 use super::problem::Result;
-use super::tokens::scopes;
-use crate::domain::{Scopes, TrustedIssuer, source};
+use crate::domain::{Scopes, TrustedIssuer};
 use crate::scim::value::write_time;
 use crate::service::idempotency::Made;
 use crate::service::issuers::{self, Order};
@@ -64,10 +64,6 @@ pub struct NewIssuer {
     scopes: Vec<String>,
 }
 
-fn default_source() -> String {
-    source::DEFAULT.to_owned()
-}
-
 fn view(i: &TrustedIssuer) -> IssuerView {
     IssuerView {
         id: i.id.clone(),
@@ -76,7 +72,7 @@ fn view(i: &TrustedIssuer) -> IssuerView {
         audience: i.audience.clone(),
         subject: i.subject.clone(),
         key_set_url: i.key_set_url.clone(),
-        scopes: i.scopes.to_string().split(' ').map(str::to_owned).collect(),
+        scopes: i.scopes.words(),
         created_at: write_time(i.created_at),
         last_used_at: i.last_used_at.map(write_time),
     }
@@ -97,6 +93,7 @@ pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/issuers", tag = "oauth", params(("tenant" = String, Path)), request_body = NewIssuer, responses((status = 201, body = IssuerView)))]
 pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
     call.operators_only()?;
+    call.params(&[])?;
     let new: NewIssuer = call.json()?;
     let order = Order {
         source: new.source,

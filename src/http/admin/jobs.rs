@@ -1,7 +1,7 @@
 //! `/admin/v1/tenants/{tenant}/jobs`: what is done to many members.
 
 use super::call::{Call, ok};
-use super::params::reason;
+use super::fields::reason;
 use super::problem::Result;
 use crate::error::{self, Error};
 use crate::scim::value::write_time;

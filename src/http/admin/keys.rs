@@ -1,8 +1,8 @@
 //! `/admin/v1/keys` and `/admin/v1/tenants/{tenant}/keys`: keys of this API.
 
 use super::call::{Call, done, ok};
+use super::fields::{scopes, time};
 use super::problem::Result;
-use super::tokens::{scopes, time};
 use crate::domain::{AdminKey, Scopes};
 use crate::scim::value::write_time;
 use crate::service::admin_keys::{self, Order};
@@ -70,7 +70,7 @@ fn view(k: &AdminKey, now: i64) -> KeyView {
     KeyView {
         id: k.id.clone(),
         name: k.name.clone(),
-        scopes: k.scopes.admin().split(' ').map(str::to_owned).collect(),
+        scopes: k.scopes.admin_words(),
         live: k.is_live(now),
         created_at: write_time(k.created_at),
         expires_at: k.expires_at.map(write_time),
@@ -80,6 +80,7 @@ fn view(k: &AdminKey, now: i64) -> KeyView {
 }
 
 fn order(call: &Call) -> Result<Order> {
+    call.params(&[])?;
     let new: NewKey = call.json()?;
     let scopes = scopes(&new.scopes, Scopes::parse_admin)?;
     call.may_give(scopes)?;

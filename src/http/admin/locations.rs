@@ -57,6 +57,7 @@ pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 /// Members whose source has named it get it filled in.
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/locations", tag = "locations", params(("tenant" = String, Path)), request_body = Location, responses((status = 201, body = LocationChange)))]
 pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let new: Location = call.json()?;
     call.make(&tenant, move |conn, act| {
         let moved = locations::add(conn, act, &new.name)?;
@@ -75,6 +76,7 @@ fn encoded(name: &str) -> String {
 /// Sources that still send the old name are no longer matched.
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/locations/{name}", tag = "locations", params(("tenant" = String, Path), ("name" = String, Path)), request_body = Location, responses((status = 200, body = LocationChange)))]
 pub async fn rename(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let new: Location = call.json()?;
     let (tenant, name) = path.into_inner();
     let answer =

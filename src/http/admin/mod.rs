@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod clients;
+pub mod fields;
 pub mod gate;
 pub mod groups;
 pub mod issuers;

@@ -1,7 +1,7 @@
 //! Query parameters, pages and their cursors.
 
 use super::problem::Result;
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::scim::error::shown;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -35,6 +35,9 @@ impl Params {
             if !known.contains(&name.as_ref()) {
                 let takes = if known.is_empty() { "none is taken here".to_owned() } else { format!("these are: {}", known.join(", ")) };
                 return Err(Error::Invalid(format!("\"{}\" is no parameter; {takes}", shown(&name))).into());
+            }
+            if value.contains('\0') {
+                return Err(Error::Invalid(format!("{name}: U+0000 is in it")).into());
             }
             if out.insert(name.clone().into_owned(), value.into_owned()).is_some() {
                 return Err(Error::Invalid(format!("the parameter {name} is given twice")).into());
@@ -87,20 +90,6 @@ impl Params {
 #[must_use]
 pub fn cursor(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(key)
-}
-
-/// A reason that somebody gives: some words, or none.
-///
-/// # Errors
-/// 400 when it is empty, too long, or has control characters.
-pub fn reason(text: Option<String>) -> error::Result<Option<String>> {
-    let Some(text) = text else { return Ok(None) };
-    let good = !text.trim().is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
-    if good {
-        Ok(Some(text))
-    } else {
-        Err(Error::Invalid("reason: 1 to 500 characters are expected, none of them a control character".to_owned()))
-    }
 }
 
 impl Page {

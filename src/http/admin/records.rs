@@ -297,6 +297,7 @@ pub async fn mail_by_id(call: Call, path: Path<(String, String)>) -> Result<Http
 /// Send a mail again that was given up
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/mails/{id}", tag = "mails", params(("tenant" = String, Path), ("id" = String, Path)), request_body = MailRetry, responses((status = 200, body = Mail)))]
 pub async fn retry(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let _: MailRetry = call.json()?;
     let (tenant, id) = path.into_inner();
     let found = call
@@ -314,6 +315,7 @@ pub async fn retry(call: Call, path: Path<(String, String)>) -> Result<HttpRespo
 /// Send all mails again that were given up
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/mails", tag = "mails", params(("tenant" = String, Path)), request_body = MailRetry, responses((status = 200, body = Retried)))]
 pub async fn retry_all(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let _: MailRetry = call.json()?;
     let queued = call.write(&tenant, |conn, act| members::retry(conn, act, None)).await?;
     Ok(ok(&json!(Retried { queued })))

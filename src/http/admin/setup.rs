@@ -3,7 +3,7 @@
 use super::call::{Call, ok};
 use super::problem::Result;
 use crate::error::Error;
-use crate::service::setup::{self, Difference, Hand, Setup};
+use crate::service::setup::{self, Difference, Setup};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -50,7 +50,7 @@ pub async fn apply(call: Call, req: HttpRequest) -> Result<HttpResponse> {
     let changes = if dry {
         call.app.snapshot(move |conn| setup::plan(conn, &wanted)).await?
     } else {
-        let hand = Hand { vault: call.app.vault.clone(), actor: call.actor(), now: call.app.now() };
+        let hand = call.hand();
         call.app.write(move |conn| setup::apply(conn, &hand, &wanted)).await?
     };
     Ok(ok(&json!(Plan { changes, applied: !dry })))

@@ -84,7 +84,7 @@ pub struct SourceChange {
 
 /// Tells null from what is missing.
 #[expect(clippy::option_option, reason = "missing, null and a value are three things in a merge patch")]
-pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std::result::Result<Option<Option<T>>, D::Error> {
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std::result::Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -119,6 +119,7 @@ pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 /// Make a source
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/sources", tag = "sources", params(("tenant" = String, Path)), request_body = NewSource, responses((status = 201, body = SourceView)))]
 pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let new: NewSource = call.json()?;
     let change = Change {
         idp: Some(new.provider),
@@ -155,6 +156,7 @@ pub async fn get(call: Call, path: Path<(String, String)>) -> Result<HttpRespons
 /// Paused, it answers 503 with Retry-After and its provider tries again later. Detached, it answers 403; nobody is deactivated.
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/sources/{source}", tag = "sources", params(("tenant" = String, Path), ("source" = String, Path)), request_body = SourceChange, responses((status = 200, body = SourceView)))]
 pub async fn change(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let change = Change::from(call.json::<SourceChange>()?);
     let ((tenant, name), expected) = (path.into_inner(), call.if_match);
     let (shown, version) = call

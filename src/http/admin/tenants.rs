@@ -172,23 +172,19 @@ pub async fn list(call: Call) -> Result<HttpResponse> {
 #[utoipa::path(post, path = "/admin/v1/tenants", tag = "tenants", request_body = NewTenant, responses((status = 201, body = TenantView)))]
 pub async fn create(call: Call) -> Result<HttpResponse> {
     call.operators_only()?;
+    call.params(&[])?;
     let new: NewTenant = call.json()?;
-    let settings = tenants::stated(&new.settings)?;
-    let (now, vault) = (call.app.now(), call.app.vault.clone());
-    let actor = call.actor();
+    tenants::stated(&new.settings)?;
+    let (now, creator) = (call.app.now(), call.clone());
     call.make_once(move |conn| {
         let made = tenants::create(conn, &new.name, new.provider, new.unique_group_names, now)?;
-        let act = crate::service::Act { tenant: made.into(), vault: vault.clone(), actor: actor.clone(), now, request_id: None };
-        let change = Change { settings: settings_map(&settings), ..Change::default() };
+        let act = creator.acting_on(made);
+        let change = Change { settings: new.settings.clone(), ..Change::default() };
         let tenant = tenants::change(conn, &act, None, &change)?;
         let version = Some(tenant.version);
         Ok(Made { version, ..Made::at(format!("/admin/v1/tenants/{}", tenant.name), json!(view(&tenant))) })
     })
     .await
-}
-
-fn settings_map(settings: &Settings) -> Map<String, Value> {
-    serde_json::to_value(settings).unwrap_or_default().as_object().cloned().unwrap_or_default()
 }
 
 /// Show a tenant
@@ -204,6 +200,7 @@ pub async fn get(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 /// With If-Match, only when nobody has changed it since. Suspension and the trust in domains are the operator's.
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path)), request_body = TenantChange, responses((status = 200, body = TenantView)))]
 pub async fn change(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let new: TenantChange = call.json()?;
     // Whoever says which domains are trusted vouches for them.
     let vouches = ["domains", "verified_domains"].iter().any(|name| new.settings.contains_key(*name));
@@ -239,5 +236,6 @@ pub async fn delete(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
     call.operators_only()?;
     let confirmation = call.params(&["confirmation"])?.get("confirmation").unwrap_or_default().to_owned();
     let lost = call.write(&tenant, move |conn, act| tenants::delete(conn, act, &confirmation)).await?;
+    call.app.removed();
     Ok(ok(&json!(deletion_view(lost))))
 }

@@ -1,10 +1,10 @@
 //! `/admin/v1/tenants/{tenant}/tokens`: the tokens with which identity providers connect.
 
 use super::call::{Call, done, ok};
+use super::fields::{default_source, scopes, time};
 use super::problem::Result;
-use crate::domain::{Scopes, Token, TokenKind, source};
-use crate::error::{self, Error};
-use crate::scim::value::{TICKS_PER_MICRO, date_time, write_time};
+use crate::domain::{Scopes, Token, TokenKind, TokenState};
+use crate::scim::value::write_time;
 use crate::service::expiry;
 use crate::service::idempotency::Made;
 use crate::service::tokens::{self, Order};
@@ -20,8 +20,8 @@ pub struct TokenView {
     id: String,
     name: String,
     source: String,
-    kind: Kind,
-    state: State,
+    kind: TokenKind,
+    state: TokenState,
     #[schema(example = json!(["scim:read", "scim:write"]))]
     scopes: Vec<String>,
     #[schema(format = DateTime)]
@@ -38,24 +38,6 @@ pub struct TokenView {
     replaces: Option<String>,
     /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705).
     certificate: Option<String>,
-}
-
-/// How a token proves itself.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    #[default]
-    Opaque,
-    Jwt,
-}
-
-/// Whether a token is accepted.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Live,
-    Expired,
-    Revoked,
 }
 
 /// All tokens of a tenant, oldest first.
@@ -84,7 +66,7 @@ pub struct NewToken {
     #[serde(default = "default_source")]
     source: String,
     #[serde(default)]
-    kind: Kind,
+    kind: TokenKind,
     /// `scim:read`, `scim:write`, `scim:secrets`; without any, the first two.
     #[serde(default)]
     #[schema(example = json!(["scim:read", "scim:write"]))]
@@ -125,33 +107,14 @@ fn token_name() -> String {
     "token".to_owned()
 }
 
-fn default_source() -> String {
-    source::DEFAULT.to_owned()
-}
-
-/// The scopes of a list of words, the usual ones when it is empty.
-pub(super) fn scopes(words: &[String], parse: fn(&str) -> std::result::Result<Scopes, String>) -> error::Result<Scopes> {
-    if words.is_empty() { Ok(Scopes::ALL) } else { parse(&words.join(" ")).map_err(|e| Error::Invalid(format!("scopes: {e}"))) }
-}
-
-/// A time of a body, in microseconds since the epoch.
-pub(super) fn time(name: &str, text: Option<&str>) -> error::Result<Option<i64>> {
-    let bad = |text: &str| Error::Invalid(format!("{name}: \"{}\" is no time; 2027-01-31T12:00:00Z is", crate::scim::error::shown(text)));
-    text.map(|t| date_time(t).map(|(ticks, _)| ticks / TICKS_PER_MICRO).ok_or_else(|| bad(t))).transpose()
-}
-
 fn view(t: &Token, now: i64) -> TokenView {
     TokenView {
         id: t.id.clone(),
         name: t.name.clone(),
         source: t.source.clone(),
-        kind: if t.kind == TokenKind::Jwt { Kind::Jwt } else { Kind::Opaque },
-        state: match t {
-            _ if t.revoked_at.is_some() => State::Revoked,
-            _ if t.is_live(now) => State::Live,
-            _ => State::Expired,
-        },
-        scopes: t.scopes.to_string().split(' ').map(str::to_owned).collect(),
+        kind: t.kind,
+        state: t.state(now),
+        scopes: t.scopes.words(),
         created_at: write_time(t.created_at),
         expires_at: t.expires_at.map(write_time),
         expires_in_days: expiry::days_left(t, now),
@@ -178,12 +141,13 @@ pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 
 /// Issue a token
 ///
-/// It is shown once. A key gives no scope away that it has not got itself, by the last word: `admin:secrets` for `scim:secrets`.
+/// It is shown once. A key gives no scope away that it has not got itself: `scim:secrets` needs `admin:secrets`, and so on.
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/tokens", tag = "tokens", params(("tenant" = String, Path)), request_body = NewToken, responses((status = 201, body = IssuedToken)))]
 pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let new: NewToken = call.json()?;
     let order = Order {
-        kind: if matches!(new.kind, Kind::Jwt) { TokenKind::Jwt } else { TokenKind::Opaque },
+        kind: new.kind,
         name: new.name,
         scopes: scopes(&new.scopes, Scopes::parse)?,
         expires_at: time("expires_at", new.expires_at.as_deref())?,
@@ -234,14 +198,12 @@ pub async fn rotation(call: Call, path: Path<(String, String)>) -> Result<HttpRe
 /// A second one like it is issued, and both are accepted until the rotation is completed or cancelled.
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/tokens/{id}/rotation", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), request_body = Option<NewRotation>, responses((status = 201, body = IssuedToken)))]
 pub async fn rotate(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
-    let new: NewRotation = if call.body.is_empty() { NewRotation::default() } else { call.json()? };
+    call.params(&[])?;
+    let new: NewRotation = call.json_or_default()?;
     let expires_at = time("expires_at", new.expires_at.as_deref())?;
-    let ((tenant, id), held) = (path.into_inner(), call.scopes());
+    let ((tenant, id), holder) = (path.into_inner(), call.clone());
     call.make(&tenant, move |conn, act| {
-        let old = tokens::find(conn, act, &id)?;
-        if !held.covers(old.scopes) {
-            return Err(Error::Denied(format!("a key with the scopes {} cannot give {} away", held.admin(), old.scopes)));
-        }
+        holder.may_give(tokens::find(conn, act, &id)?.scopes)?;
         let (token, secret) = tokens::rotate(conn, act, &id, expires_at)?;
         Ok(issued(&act.tenant.name, &token, secret, act.now))
     })
@@ -253,6 +215,7 @@ pub async fn rotate(call: Call, path: Path<(String, String)>) -> Result<HttpResp
 /// The old token is revoked; the answer is the one that has followed it.
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/tokens/{id}/rotation", tag = "tokens", params(("tenant" = String, Path), ("id" = String, Path)), request_body = RotationEnd, responses((status = 200, body = TokenView)))]
 pub async fn complete_rotation(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
+    call.params(&[])?;
     let _: RotationEnd = call.json()?;
     let (tenant, id) = path.into_inner();
     let now = call.app.now();

@@ -20,16 +20,11 @@ use std::sync::Arc;
 /// What the handlers of this module return.
 type Result<T> = std::result::Result<T, Refusal>;
 
-/// The thumbprint of the certificate that was presented with a request: base64url of the SHA-256 of its DER.
-pub fn presented_thumbprint(req: &HttpRequest) -> Option<String> {
-    tls::presented(req).map(tls::Presented::thumbprint)
-}
-
 /// `POST /oauth/token`: gives a token to a client that proves who it is.
 pub async fn token(req: HttpRequest, payload: Payload) -> Result<HttpResponse> {
     let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
     let form = Form::read(&req, payload.into_inner()).await?;
-    let asked = Asked::of(&req, &form, presented_thumbprint(&req))?;
+    let asked = Asked::of(&req, &form, tls::presented_thumbprint(&req))?;
     let granted = answer(&app, &client::address(&req, &app.config.trusted_proxies), asked).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache")).json(granted))
 }

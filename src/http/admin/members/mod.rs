@@ -65,7 +65,6 @@ pub async fn list(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 #[utoipa::path(post, path = "/admin/v1/tenants/{tenant}/members", tag = "members", params(("tenant" = String, Path)), request_body = NewMember, responses((status = 200, body = MemberView), (status = 201, body = MemberView)))]
 pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
     call.params(&[])?;
-    call.no_duplicates()?;
     let (new, place): (NewMember, Place) = (call.json()?, call.place());
     call.make(&tenant, move |conn, act| {
         let saved = by_hand::add(conn, act, &place, &new.user, new.invite)?;
@@ -93,7 +92,6 @@ pub async fn get(call: Call, path: Path<(String, String)>) -> Result<HttpRespons
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}/members/{member}", tag = "members", params(("tenant" = String, Path), ("member" = String, Path)), request_body = MemberChange, responses((status = 200, body = MemberView)))]
 pub async fn change(call: Call, path: Path<(String, String)>) -> Result<HttpResponse> {
     call.params(&[])?;
-    call.no_duplicates()?;
     let (new, place): (MemberChange, Place) = (call.json()?, call.place());
     let ((tenant, key), version) = (path.into_inner(), call.if_match);
     let work = move |conn: &mut Connection, act: &Act| {

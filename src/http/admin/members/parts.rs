@@ -2,7 +2,7 @@
 //! Whatever is done, the answer is the member after it.
 
 use super::super::call::{Call, ok, versioned};
-use super::super::params::reason;
+use super::super::fields::reason;
 use super::super::problem::Result;
 use super::shown;
 use super::view::{self, GoneView, InvitationView, MemberView};
@@ -113,7 +113,7 @@ pub async fn invite(call: Call, at: At) -> Result<HttpResponse> {
 pub async fn invitation(call: Call, at: At) -> Result<HttpResponse> {
     call.params(&[])?;
     let ((tenant, key), origin) = (at.into_inner(), call.app.origin.clone());
-    let found = if call.needs_secrets().is_ok() {
+    let found = if call.reads_secrets() {
         call.write(&tenant, move |conn, act| dossier::invitation_with_link(conn, act, &origin, &key)).await?
     } else {
         call.read(&tenant, move |conn, act| dossier::invitation(conn, act, &key)).await?
@@ -239,7 +239,7 @@ pub async fn issue(call: Call, at: At) -> Result<HttpResponse> {
     call.params(&[])?;
     let Nothing {} = call.json_or_default()?;
     let ((tenant, key), place, version) = (at.into_inner(), call.place(), call.if_match);
-    let readable = call.needs_secrets().is_ok();
+    let readable = call.reads_secrets();
     call.make(&tenant, move |conn, act| {
         let person = members::person(conn, act, &key, version)?;
         let code = codes::issue_for(conn, act, &person, readable)?;
