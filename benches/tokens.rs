@@ -3,9 +3,9 @@
 //! `cargo bench --bench tokens`
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use rollbook::domain::{Idp, Scopes, TokenKind};
+use rollbook::domain::{Actor, Idp, Scopes, TokenKind};
 use rollbook::service::auth::Auth;
-use rollbook::service::{tenants, tokens};
+use rollbook::service::{Hand, tenants, tokens};
 use rollbook::store::backend::{self, Database};
 use std::hint::black_box;
 
@@ -14,12 +14,13 @@ fn checks(c: &mut Criterion) {
     let database = Database::parse(&format!("sqlite://{}/bench.db", dir.path().display())).expect("the URL is sound");
     let mut conn = database.connect().expect("the file can be opened");
     backend::migrate(&mut conn).expect("the tables can be made");
+    let hand = Hand { actor: Actor::Admin("bench".to_owned()), now: 0, request_id: None };
     let auth = Auth::default();
     for kind in [TokenKind::Opaque, TokenKind::Jwt] {
         let name = format!("t-{}", kind.as_str());
         let order = tokens::Order { kind, name: String::new(), scopes: Scopes::ALL, ..tokens::Order::default() };
         let issued = backend::write(&mut conn, |conn| {
-            tenants::create(conn, &name, Idp::Auto, None, 0)?;
+            tenants::create(conn, &hand, &name, Idp::Auto, None)?;
             tokens::issue(conn, &name, &order, 0)
         });
         let (_, token) = issued.expect("a token can be issued");

@@ -1,7 +1,7 @@
 //! `rollbook tenant`, `rollbook notes`: they work on the database and may run while servers do.
 
 use super::args::TenantCommand;
-use super::desk::Desk;
+use super::desk::{Desk, hand};
 use super::{Outcome, say};
 use crate::app::clock;
 use crate::config::Config;
@@ -48,7 +48,8 @@ pub fn tenant(config: &Config, actor: &str, command: &TenantCommand) -> Outcome 
     let now = clock(config)();
     match command {
         TenantCommand::Create { name, idp, unique_group_names } => {
-            let made = write(config, |c| tenants::create(c, name, *idp, *unique_group_names, now))?;
+            let hand = hand(config, actor);
+            let made = write(config, |c| tenants::create(c, &hand, name, *idp, *unique_group_names))?;
             say(&format!(
                 "tenant {} made (identity provider: {}); `rollbook token issue {}` gives it a token",
                 made.name, made.idp, made.name
@@ -81,9 +82,9 @@ fn delete_tenant(desk: &mut Desk, confirm: Option<&str>) -> Outcome {
     let Some(confirmation) = confirm else {
         let lost = desk.read(tenants::deletion)?;
         return say(&format!(
-            "tenant {name} holds {} members and {} groups, and {} live tokens open it. All of it would be lost for good; nothing is yet.\n\
+            "tenant {name} holds {lost}. All of it would be lost for good; nothing is yet.\n\
              `rollbook tenant delete {name} --confirm {}` deletes it.",
-            lost.members, lost.groups, lost.live_tokens, lost.confirmation
+            lost.confirmation
         ));
     };
     let lost = desk.write(|c, act| tenants::delete(c, act, confirmation))?;

@@ -2,11 +2,11 @@
 
 use super::admin::{hinted, open};
 use super::args::ApplyArgs;
+use super::desk::hand;
 use super::{Outcome, say};
-use crate::app::{clock, open_vault};
+use crate::app::open_vault;
 use crate::config::Config;
-use crate::domain::Actor;
-use crate::service::setup::{self, Difference, Hand, Setup};
+use crate::service::setup::{self, Difference, Setup};
 use crate::store::backend;
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
@@ -23,8 +23,8 @@ pub fn run(config: &Config, actor: &str, args: &ApplyArgs) -> Outcome {
         return say("nothing was changed");
     }
     let vault = Arc::new(open_vault(&mut conn, config).map_err(|e| e.to_string())?);
-    let hand = Hand { vault, actor: Actor::Admin(actor.to_owned()), now: clock(config)(), request_id: None };
-    let done = backend::write(&mut conn, |c| setup::apply(c, &hand, &wanted)).map_err(|e| hinted(&e, ""))?;
+    let hand = hand(config, actor);
+    let done = backend::write(&mut conn, |c| setup::apply(c, &hand, &vault, &wanted)).map_err(|e| hinted(&e, ""))?;
     say(&format!("applied: {} change(s)", done.len()))
 }
 

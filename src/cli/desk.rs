@@ -5,7 +5,7 @@ use crate::app::{clock, open_vault};
 use crate::config::Config;
 use crate::domain::Actor;
 use crate::error::Result;
-use crate::service::{Act, tenants};
+use crate::service::{Act, Hand, tenants};
 use crate::store::Conn;
 use crate::store::backend;
 use std::sync::Arc;
@@ -20,6 +20,12 @@ pub struct Desk {
     clock: crate::app::Clock,
 }
 
+/// Whoever runs the command.
+#[must_use]
+pub fn hand(config: &Config, actor: &str) -> Hand {
+    Hand { actor: Actor::Admin(actor.to_owned()), now: clock(config)(), request_id: None }
+}
+
 impl Desk {
     /// Opens the database for a tenant.
     ///
@@ -28,10 +34,8 @@ impl Desk {
     pub fn open(config: &Config, actor: &str, tenant: &str) -> std::result::Result<Self, String> {
         let mut conn = admin::open(config)?;
         let vault = Arc::new(open_vault(&mut conn, config).map_err(|e| e.to_string())?);
-        let tenant = Arc::new(tenants::named(&mut conn, tenant).map_err(|e| admin::hinted(&e, tenant))?);
-        let clock = clock(config);
-        let act = Act { tenant, vault, actor: Actor::Admin(actor.to_owned()), now: clock(), request_id: None };
-        Ok(Self { conn, act, clock })
+        let tenant = tenants::named(&mut conn, tenant).map_err(|e| admin::hinted(&e, tenant))?;
+        Ok(Self { conn, act: hand(config, actor).on(tenant, vault), clock: clock(config) })
     }
 
     /// The tenant's name.

@@ -4,14 +4,14 @@ use super::args::ServeArgs;
 use super::{Outcome, admin, say};
 use crate::app::{App, clock};
 use crate::config::Config;
-use crate::domain::Idp;
+use crate::domain::{Actor, Idp};
 use crate::http;
 use crate::http::tls::{Identity, Tls};
 use crate::jobs::beat::Beat;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::{post, timers};
-use crate::service::tenants;
 use crate::service::tokens::{self, Order};
+use crate::service::{Hand, tenants};
 use crate::store::backend;
 use std::net::TcpListener;
 use std::path::Path;
@@ -123,11 +123,12 @@ impl Signals {
 /// A tenant to try, on a database that has none.
 fn demo(app: &App) -> Outcome {
     let now = app.now();
+    let hand = Hand { actor: Actor::Admin("serve --demo".to_owned()), now, request_id: None };
     let made = backend::write(&mut admin::open(&app.config)?, |c| {
         if !tenants::list(c)?.is_empty() {
             return Ok(None);
         }
-        tenants::create(c, "demo", Idp::Auto, None, now)?;
+        tenants::create(c, &hand, "demo", Idp::Auto, None)?;
         let order = Order { name: "demo".to_owned(), ..Order::default() };
         tokens::issue(c, "demo", &order, now).map(Some)
     });

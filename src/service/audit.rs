@@ -1,7 +1,7 @@
 //! Writing down what happened to a member, and reading it back as a timeline.
 
-use super::roll::Act;
-use crate::domain::{Member, State, new_id};
+use super::roll::{Act, Hand};
+use crate::domain::{Member, State, TenantId, new_id};
 use crate::error::{Error, Result};
 use crate::store::audit::{self, Entry};
 use crate::store::{self, Conn};
@@ -64,20 +64,29 @@ pub fn record(conn: &mut Conn, act: &Act, member: &Member, event: &str, from: St
 /// # Errors
 /// When the database fails.
 pub fn admin(conn: &mut Conn, act: &Act, event: &str, what: &str) -> Result<()> {
+    let hand = Hand { actor: act.actor.clone(), now: act.now, request_id: act.request_id.clone() };
+    of_tenant(conn, act.tenant.id, &hand, event, what)
+}
+
+/// As [`admin`], before there is anything to act on.
+///
+/// # Errors
+/// When the database fails.
+pub fn of_tenant(conn: &mut Conn, tenant: TenantId, hand: &Hand, event: &str, what: &str) -> Result<()> {
     let entry = Entry {
         id: new_id(),
         person: String::new(),
-        at: act.now,
-        actor_kind: act.actor.kind().to_owned(),
-        actor: act.actor.name(),
+        at: hand.now,
+        actor_kind: hand.actor.kind().to_owned(),
+        actor: hand.actor.name(),
         event: event.to_owned(),
         from: String::new(),
         to: String::new(),
         reason: (!what.is_empty()).then(|| what.to_owned()),
         detail: None,
-        request_id: act.request_id.clone(),
+        request_id: hand.request_id.clone(),
     };
-    Ok(audit::insert(conn, act.tenant.id, &entry)?)
+    Ok(audit::insert(conn, tenant, &entry)?)
 }
 
 /// Adds an event that changed no state.

@@ -49,7 +49,7 @@ use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning};
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
 pub use crate::store::{Conn as Connection, Kind, Row};
-pub use roll::Act;
+pub use roll::{Act, Hand};
 use std::sync::Arc;
 
 /// How large things may be. Everything here is in the configuration.

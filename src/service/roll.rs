@@ -26,6 +26,24 @@ pub struct Act {
     pub request_id: Option<String>,
 }
 
+/// Who does something, when and by which request; done to members of a tenant, it is an [`Act`].
+#[derive(Clone)]
+pub struct Hand {
+    pub actor: Actor,
+    /// Microseconds since the epoch.
+    pub now: i64,
+    pub request_id: Option<String>,
+}
+
+impl Hand {
+    /// The same, done to a tenant.
+    #[must_use]
+    pub fn on(&self, tenant: Tenant, vault: Arc<Vault>) -> Act {
+        let Self { actor, now, request_id } = self.clone();
+        Act { tenant: Arc::new(tenant), vault, actor, now, request_id }
+    }
+}
+
 /// An event that was decided on: what the member is after it, and what must be done.
 #[derive(Debug, Clone)]
 pub struct Decided {

@@ -3,13 +3,13 @@
 //! A file is the whole truth about the settings, the sources and the places that it names. Nothing is deleted because a file is silent
 //! about it: neither tenants nor sources; places only where a file lists places. Secrets are in no file.
 
-use super::roll::Act;
+use super::roll::{Act, Hand};
 use super::sources::{self, Change as SourceChange};
 use super::tenants::{self, Change as TenantChange};
 use super::vault::Vault;
 use super::{audit, locations};
 use crate::domain::tenant::check_name;
-use crate::domain::{Actor, Capabilities, Idp, ScimSource, Settings, SourceState, Tenant, source};
+use crate::domain::{Capabilities, Idp, ScimSource, Settings, SourceState, Tenant, source};
 use crate::error::{Error, Result};
 use crate::store::{self, Conn};
 use serde::{Deserialize, Serialize};
@@ -82,24 +82,6 @@ pub struct Difference {
     /// In words.
     #[schema(example = "create source \"okta\"")]
     pub change: String,
-}
-
-/// Who applies, and when.
-#[derive(Clone)]
-pub struct Hand {
-    pub vault: Arc<Vault>,
-    pub actor: Actor,
-    /// Microseconds since the epoch.
-    pub now: i64,
-    /// The request by which it is applied, if it is one.
-    pub request_id: Option<String>,
-}
-
-impl Hand {
-    fn on(&self, tenant: Tenant) -> Act {
-        let Self { vault, actor, now, request_id } = self.clone();
-        Act { tenant: Arc::new(tenant), vault, actor, now, request_id }
-    }
 }
 
 /// The present state, as a file would declare it. Secrets are not in it.
@@ -251,22 +233,22 @@ fn moves(conn: &mut Conn, tenant: &Tenant, places: &[String]) -> Result<(Vec<Str
 ///
 /// # Errors
 /// As [`plan`]. Nothing is changed then.
-pub fn apply(conn: &mut Conn, hand: &Hand, wanted: &Setup) -> Result<Vec<Difference>> {
+pub fn apply(conn: &mut Conn, hand: &Hand, vault: &Arc<Vault>, wanted: &Setup) -> Result<Vec<Difference>> {
     let plan = plan(conn, wanted)?;
     for tenant in &wanted.tenants {
         if plan.iter().any(|d| d.tenant == tenant.name) {
-            bring_about(conn, hand, tenant).map_err(|e| within(&tenant.name, e))?;
+            bring_about(conn, hand, vault, tenant).map_err(|e| within(&tenant.name, e))?;
         }
     }
     Ok(plan)
 }
 
-fn bring_about(conn: &mut Conn, hand: &Hand, wanted: &TenantSetup) -> Result<()> {
+fn bring_about(conn: &mut Conn, hand: &Hand, vault: &Arc<Vault>, wanted: &TenantSetup) -> Result<()> {
     let tenant = match store::tenants::find(conn, &wanted.name)? {
         Some(tenant) => tenant,
-        None => tenants::create(conn, &wanted.name, wanted.provider, wanted.unique_group_names, hand.now)?,
+        None => tenants::create(conn, hand, &wanted.name, wanted.provider, wanted.unique_group_names)?,
     };
-    let act = hand.on(tenant);
+    let act = hand.on(tenant, vault.clone());
     let settings = tenants::object(&tenants::stated(&wanted.settings)?);
     let change = TenantChange {
         idp: Some(wanted.provider),

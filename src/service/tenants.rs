@@ -1,26 +1,28 @@
 //! Tenants: made, listed and shown by the operator.
 
 use super::audit;
-use super::roll::Act;
+use super::roll::{Act, Hand};
 use crate::domain::tenant::check_name;
 use crate::domain::{Idp, ScimSource, Settings, State, Tenant, source};
 use crate::error::{Error, Result};
 use crate::store::error::Field;
 use crate::store::{self, Conn, Kind, counts, notes, sources, tenants};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// Makes a tenant, with its first source.
 ///
 /// # Errors
 /// When the name is no name, or is taken.
-pub fn create(conn: &mut Conn, name: &str, idp: Idp, unique_group_names: Option<bool>, now: i64) -> Result<Tenant> {
+pub fn create(conn: &mut Conn, hand: &Hand, name: &str, idp: Idp, unique_group_names: Option<bool>) -> Result<Tenant> {
     check_name(name).map_err(Error::Invalid)?;
     let unique = unique_group_names.unwrap_or_else(|| idp.has_unique_group_names());
-    let tenant = tenants::insert(conn, name, idp, unique, now).map_err(|e| match e {
+    let tenant = tenants::insert(conn, name, idp, unique, hand.now).map_err(|e| match e {
         store::Error::Duplicate(Field::TenantName) => Error::conflict("tenant_exists", format!("there is already a tenant \"{name}\"")),
         other => other.into(),
     })?;
-    sources::insert(conn, &ScimSource::new(tenant.id, source::DEFAULT, now))?;
+    sources::insert(conn, &ScimSource::new(tenant.id, source::DEFAULT, hand.now))?;
+    audit::of_tenant(conn, tenant.id, hand, "tenant_created", &format!("provider {idp}"))?;
     Ok(tenant)
 }
 
@@ -218,8 +220,22 @@ pub struct Deletion {
     pub members: i64,
     pub groups: i64,
     pub live_tokens: i64,
+    /// OAuth clients that can fetch tokens.
+    pub live_clients: i64,
+    /// Outside issuers whose tokens are taken.
+    pub issuers: i64,
     /// Good as long as these numbers are.
     pub confirmation: String,
+}
+
+impl fmt::Display for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { members, groups, live_tokens, live_clients, issuers, .. } = self;
+        write!(
+            f,
+            "{members} members and {groups} groups, and {live_tokens} live tokens, {live_clients} OAuth clients and {issuers} outside issuers open it"
+        )
+    }
 }
 
 /// The first step of deleting a tenant: what would be lost. Nothing is.
@@ -230,8 +246,10 @@ pub fn deletion(conn: &mut Conn, act: &Act) -> Result<Deletion> {
     let shown = show(conn, &act.tenant.name, act.now)?;
     let members = shown.roll.iter().map(|(_, n)| n).sum();
     let live_tokens = i64::try_from(shown.live_tokens).unwrap_or(i64::MAX);
-    let confirmation = act.vault.confirmation(act.tenant.id, &[members, shown.groups, live_tokens]);
-    Ok(Deletion { members, groups: shown.groups, live_tokens, confirmation })
+    let live_clients = store::clients::count_live(conn, act.tenant.id)?;
+    let issuers = store::issuers::count(conn, act.tenant.id)?;
+    let confirmation = act.vault.confirmation(act.tenant.id, &[members, shown.groups, live_tokens, live_clients, issuers]);
+    Ok(Deletion { members, groups: shown.groups, live_tokens, live_clients, issuers, confirmation })
 }
 
 /// The second step: the tenant with everything that belongs to it is removed, for good.
@@ -242,9 +260,8 @@ pub fn delete(conn: &mut Conn, act: &Act, confirmation: &str) -> Result<Deletion
     let lost = deletion(conn, act)?;
     if lost.confirmation != confirmation {
         let detail = format!(
-            "tenant \"{}\" holds {} members and {} groups, and {} live tokens open it: all of it would be lost. \
-             Confirm with the confirmation that goes with these numbers",
-            act.tenant.name, lost.members, lost.groups, lost.live_tokens
+            "tenant \"{}\" holds {lost}: all of it would be lost. Confirm with the confirmation that goes with these numbers",
+            act.tenant.name
         );
         return Err(Error::conflict("confirmation_needed", detail));
     }

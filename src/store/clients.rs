@@ -137,6 +137,14 @@ pub fn list(conn: &mut Conn, tenant: TenantId, after: &str, limit: i64) -> Resul
     rows.into_iter().map(client).collect()
 }
 
+/// How many of a tenant's clients can fetch tokens.
+///
+/// # Errors
+/// When the database fails.
+pub fn count_live(conn: &mut Conn, tenant: TenantId) -> Result<i64, Error> {
+    Sql::new("SELECT COUNT(*) FROM oauth_clients WHERE revoked_at IS NULL AND tenant_id = ").big(tenant.0).number(conn)
+}
+
 /// Revokes a client; whether there was a live one of that id.
 ///
 /// # Errors

@@ -5,7 +5,6 @@ use super::error::Error;
 use super::resources::Kind;
 use super::sql::Sql;
 use crate::domain::TenantId;
-use diesel::sql_types::BigInt;
 
 /// Slots of one count: parallel writers of PostgreSQL seldom wait for the same one, which is held until a commit is on disk.
 pub(super) const SLOTS: i16 = 64;
@@ -56,12 +55,11 @@ pub fn change(conn: &mut Conn, tenant: TenantId, kind: Kind, id: &str, by: i64) 
 pub fn total(conn: &mut Conn, tenant: TenantId, kinds: &[Kind]) -> Result<i64, Error> {
     let mut sum = 0;
     for kind in kinds {
-        let rows: Vec<i64> = Sql::new("SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM resource_counts WHERE tenant_id = ")
+        sum += Sql::new("SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM resource_counts WHERE tenant_id = ")
             .big(tenant.0)
             .sql(" AND kind = ")
             .small(kind.code())
-            .load::<BigInt, _>(conn)?;
-        sum += rows.first().copied().unwrap_or(0);
+            .number(conn)?;
     }
     Ok(sum)
 }

@@ -104,6 +104,14 @@ pub fn list(conn: &mut Conn, tenant: TenantId, after: &str, limit: i64) -> Resul
     rows.into_iter().map(issuer).collect()
 }
 
+/// How many issuers a tenant trusts.
+///
+/// # Errors
+/// When the database fails.
+pub fn count(conn: &mut Conn, tenant: TenantId) -> Result<i64, Error> {
+    Sql::new("SELECT COUNT(*) FROM trusted_issuers WHERE tenant_id = ").big(tenant.0).number(conn)
+}
+
 /// Removes an issuer; whether there was one of that id.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use super::sql::Sql;
 use crate::domain::TenantId;
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Filter, ResourceType};
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{Nullable, Text};
 
 /// One kind of resource in a query, with the condition on it.
 #[derive(Debug, Clone)]
@@ -86,11 +86,7 @@ fn resource_type(kind: Kind) -> &'static ResourceType {
 /// # Errors
 /// When the database fails.
 pub fn count(conn: &mut Conn, tenant: TenantId, query: &Query) -> Result<i64, Error> {
-    let rows: Vec<i64> = Sql::new("SELECT count(*) FROM resources r WHERE ")
-        .and(query.condition(tenant, conn.dialect()))
-        .uncached()
-        .load::<BigInt, _>(conn)?;
-    Ok(rows.first().copied().unwrap_or(0))
+    Sql::new("SELECT count(*) FROM resources r WHERE ").and(query.condition(tenant, conn.dialect())).uncached().number(conn)
 }
 
 /// One page, each row with its position.

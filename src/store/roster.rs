@@ -9,7 +9,7 @@ use super::sql::Sql;
 use crate::domain::TenantId;
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Filter, ResourceType};
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 
 /// Members by how far they have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +105,7 @@ pub fn count(conn: &mut Conn, tenant: TenantId, chosen: &Chosen) -> Result<i64, 
     let mut sum = 0;
     for kind in chosen.among.kinds() {
         let sql = chosen.of_kind(Sql::new("SELECT COUNT(*)"), tenant, *kind, conn.dialect());
-        let rows: Vec<i64> = sql.load::<BigInt, _>(conn)?;
-        sum += rows.first().copied().unwrap_or(0);
+        sum += sql.number(conn)?;
     }
     Ok(sum)
 }

@@ -100,8 +100,7 @@ fn sorted(value: Value) -> Value {
 /// # Errors
 /// When the database fails.
 pub fn count(conn: &mut Conn, table: &Table) -> Result<i64, Error> {
-    let rows: Vec<i64> = Sql::new("SELECT COUNT(*) FROM ").sql(table.name).load::<BigInt, _>(conn)?;
-    Ok(rows.first().copied().unwrap_or(0))
+    Sql::new("SELECT COUNT(*) FROM ").sql(table.name).number(conn)
 }
 
 /// What tells that somebody has written: how many rows every table has, and numbers that count up.
@@ -118,8 +117,7 @@ pub fn pulse(conn: &mut Conn) -> Result<Vec<(&'static str, i64)>, Error> {
         ("changes of tokens and tenants", "SELECT CAST(COALESCE(SUM(epoch), 0) AS BIGINT) FROM auth_epoch"),
     ];
     for (what, sql) in sums {
-        let rows: Vec<i64> = Sql::new(sql).load::<BigInt, _>(conn)?;
-        all.push((what, rows.first().copied().unwrap_or(0)));
+        all.push((what, Sql::new(sql).number(conn)?));
     }
     Ok(all)
 }
@@ -225,9 +223,9 @@ pub fn last_tenant(conn: &mut Conn) -> Result<i64, Error> {
         Dialect::Sqlite => "SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) FROM sqlite_sequence WHERE name = 'tenants'",
         Dialect::Postgres => "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM tenants_id_seq",
     };
-    let remembered: Vec<i64> = Sql::new(sql).load::<BigInt, _>(conn)?;
-    let greatest: Vec<i64> = Sql::new("SELECT CAST(COALESCE(MAX(id), 0) AS BIGINT) FROM tenants").load::<BigInt, _>(conn)?;
-    Ok(remembered.into_iter().chain(greatest).max().unwrap_or(0))
+    let remembered = Sql::new(sql).number(conn)?;
+    let greatest = Sql::new("SELECT CAST(COALESCE(MAX(id), 0) AS BIGINT) FROM tenants").number(conn)?;
+    Ok(remembered.max(greatest))
 }
 
 /// Sets it.

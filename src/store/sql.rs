@@ -175,6 +175,15 @@ impl<'a> Sql<'a> {
     {
         Ok(Typed::<ST>(self, PhantomData).load(conn)?)
     }
+
+    /// Runs it and reads the one number that it gives; 0 when it gives none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn number(self, conn: &mut Conn) -> Result<i64, Error> {
+        let rows: Vec<i64> = self.load::<BigInt, _>(conn)?;
+        Ok(rows.first().copied().unwrap_or(0))
+    }
 }
 
 /// A statement with the SQL types of its columns.

@@ -5,7 +5,7 @@ use super::error::Error;
 use super::sql::Sql;
 use super::tables::BOOKKEEPING;
 use diesel::connection::SimpleConnection;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection, SqliteConnection};
 use std::fmt::Write;
 
@@ -127,10 +127,7 @@ pub fn dangling(conn: &mut Conn) -> Result<Vec<(String, String, String)>, Error>
 /// # Errors
 /// When the database fails.
 pub fn census(conn: &mut Conn) -> Result<(i64, i64), Error> {
-    let mut number = |sql: &'static str| -> Result<i64, Error> {
-        let rows: Vec<i64> = Sql::new(sql).load::<BigInt, _>(conn)?;
-        Ok(rows.first().copied().unwrap_or(0))
-    };
+    let mut number = |sql: &'static str| Sql::new(sql).number(conn);
     Ok((number("SELECT COUNT(*) FROM tenants")?, number("SELECT COUNT(*) FROM resources WHERE kind IN (1, 3)")?))
 }
 

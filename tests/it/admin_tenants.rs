@@ -44,11 +44,13 @@ on_both! {
         let version = shown.header("etag").to_owned();
         assert_eq!(shown.expect(200)["live_tokens"], 0);
         let changed = operator.send("PATCH", "/tenants/acme", &[("if-match", &version)], Some("{\"provider\":\"okta\",\"settings\":{\"quarantine_days\":null}}"));
-        assert_ne!(changed.header("etag"), version);
+        let newer = changed.header("etag").to_owned();
+        assert_ne!(newer, version);
         let changed = changed.expect(200);
         assert_eq!((&changed["provider"], &changed["settings"]["quarantine_days"]), (&json!("okta"), &json!(7)));
         problem(&operator.send("PATCH", "/tenants/acme", &[("if-match", &version)], Some("{}")), 412, "changed-meanwhile");
         problem(&operator.send("PATCH", "/tenants/acme", &[("if-match", "\"what\"")], Some("{}")), 412, "changed-meanwhile");
+        operator.send("PATCH", "/tenants/acme", &[("if-match", &format!("W/{newer}"))], Some("{}")).expect(200);
         let again = operator.patch("/tenants/acme", &json!({"provider": "okta"}));
         assert_eq!(again.header("etag"), operator.get("/tenants/acme").header("etag"), "what changes nothing is no change");
     }
@@ -110,6 +112,11 @@ on_both! {
         assert!(detail.contains("1 members") && detail.contains("1 groups"), "{detail}");
         let shown = operator.get("/tenants/acme/deletion").expect(200);
         assert_eq!((&shown["members"], &shown["groups"], &shown["live_tokens"]), (&json!(1), &json!(1), &json!(1)));
+        assert_eq!((&shown["live_clients"], &shown["issuers"]), (&json!(0), &json!(0)));
+        operator.post("/tenants/acme/clients", &json!({"name": "nightly", "auth": "secret"})).expect(201);
+        let counted = operator.get("/tenants/acme/deletion").expect(200);
+        assert_eq!(counted["live_clients"], 1);
+        assert_ne!(counted["confirmation"], shown["confirmation"]);
         client.user("late@example.com");
         let stale = format!("/tenants/acme?confirmation={}", shown["confirmation"].as_str().unwrap());
         problem(&operator.delete(&stale), 409, "confirmation-needed");
@@ -278,7 +285,7 @@ on_both! {
         let audit = operator.get("/tenants/acme/audit?about=admin").expect(200);
         let events: Vec<&str> = audit["items"].as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
         let started = ["rotation_completed", "rotation_started", "rotation_cancelled", "rotation_started", "token_issued"];
-        assert_eq!(events, [&["token_revoked"], started.as_slice()].concat());
+        assert_eq!(events, [&["token_revoked"], started.as_slice(), &["tenant_created"]].concat());
     }
 
     /// A key gives nothing away that it has not got, and opens one tenant if it is of one.

@@ -4,10 +4,10 @@ use crate::clients::Client;
 use rollbook::app::{App, Clock, system_clock};
 use rollbook::config::Config;
 use rollbook::domain::settings::LocationRule;
-use rollbook::domain::{Idp, Scopes, Settings, TokenKind};
+use rollbook::domain::{Actor, Idp, Scopes, Settings, TokenKind};
 use rollbook::http;
 use rollbook::jobs::housekeeping::Housekeeping;
-use rollbook::service::{tenants, tokens};
+use rollbook::service::{Hand, tenants, tokens};
 use rollbook::store::backend::{self, Database};
 use rollbook::store::{self, Conn};
 use std::net::TcpListener;
@@ -113,8 +113,8 @@ impl Server {
     /// A client of a new tenant that declares a provider.
     pub fn tenant_with(&self, idp: Idp) -> Client {
         let name = format!("t{}", self.tenants.fetch_add(1, Ordering::Relaxed));
-        let now = self.app.now();
-        backend::write(&mut self.connect(), |c| tenants::create(c, &name, idp, None, now)).unwrap();
+        let hand = Hand { actor: Actor::Admin("test".to_owned()), now: self.app.now(), request_id: None };
+        backend::write(&mut self.connect(), |c| tenants::create(c, &hand, &name, idp, None)).unwrap();
         self.client(&name, Scopes::ALL)
     }
 

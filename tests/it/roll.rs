@@ -177,6 +177,11 @@ on_stage! {
         assert!(stage.timeline(&acme.tenant, id(&user)).iter().any(|l| l.event == "warning"));
         // Another change does not lose what was sent.
         acme.patch(&user_path(&user), &json!([{"op": "replace", "path": "title", "value": "Guide"}])).expect(200);
+        // Neither do an invitation, a suspension and its end, which write the record themselves, show it.
+        stage.admin(&acme.tenant, |c, act| members::invite(c, act, id(&user))).unwrap();
+        stage.admin(&acme.tenant, |c, act| members::suspend(c, act, id(&user), None)).unwrap();
+        stage.admin(&acme.tenant, |c, act| members::restore(c, act, id(&user))).unwrap();
+        assert!(roll(&acme.get(&user_path(&user)).expect(200)).get("location").is_none());
         let moved = stage.admin(&acme.tenant, |c, act| locations::add(c, act, "Berlin")).unwrap();
         assert_eq!((moved.filled, moved.blanked), (1, 0));
         assert_eq!(roll(&acme.get(&user_path(&user)).expect(200))["location"], "Berlin");

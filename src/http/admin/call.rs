@@ -10,8 +10,7 @@ use crate::domain::{Actor, Scope, Scopes, Tenant};
 use crate::error::{self, Error};
 use crate::scim::json;
 use crate::service::idempotency::{self, Made, Sender};
-use crate::service::setup::Hand;
-use crate::service::{Act, Connection, Place, tenants};
+use crate::service::{Act, Connection, Hand, Place, tenants};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
@@ -178,21 +177,14 @@ impl Call {
         if foreign {
             return Err(Error::missing("tenant", format!("there is no tenant \"{tenant}\"")));
         }
-        Ok(self.acting_on(tenants::named(conn, tenant)?))
-    }
-
-    /// The request as something that is done to a tenant.
-    #[must_use]
-    pub fn acting_on(&self, tenant: Tenant) -> Act {
-        let Hand { vault, actor, now, request_id } = self.hand();
-        Act { tenant: Arc::new(tenant), vault, actor, now, request_id }
+        Ok(self.hand().on(tenants::named(conn, tenant)?, self.app.vault.clone()))
     }
 
     /// Who asks, when, and by which request.
     #[must_use]
     pub fn hand(&self) -> Hand {
         let actor = Actor::Admin(format!("{} (key {})", self.holder.key.name, self.holder.key.id));
-        Hand { vault: self.app.vault.clone(), actor, now: self.app.now(), request_id: Some(self.request_id.clone()) }
+        Hand { actor, now: self.app.now(), request_id: Some(self.request_id.clone()) }
     }
 
     /// Reads something of a tenant, on one snapshot of the data.
@@ -318,8 +310,8 @@ fn if_match(headers: &HeaderMap) -> Option<i64> {
     let value = headers.get(header::IF_MATCH)?;
     match value.to_str().unwrap_or_default().trim() {
         "*" => None,
-        // A tag that is no version of ours fits nothing.
-        text => Some(text.trim_matches('"').parse().unwrap_or(-1)),
+        // A tag that is no version of ours fits nothing; a proxy that compresses makes ours a weak one.
+        text => Some(text.trim_start_matches("W/").trim_matches('"').parse().unwrap_or(-1)),
     }
 }
 

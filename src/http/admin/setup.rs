@@ -50,8 +50,8 @@ pub async fn apply(call: Call, req: HttpRequest) -> Result<HttpResponse> {
     let changes = if dry {
         call.app.snapshot(move |conn| setup::plan(conn, &wanted)).await?
     } else {
-        let hand = call.hand();
-        call.app.write(move |conn| setup::apply(conn, &hand, &wanted)).await?
+        let (hand, vault) = (call.hand(), call.app.vault.clone());
+        call.app.write(move |conn| setup::apply(conn, &hand, &vault, &wanted)).await?
     };
     Ok(ok(&json!(Plan { changes, applied: !dry })))
 }

@@ -110,6 +110,10 @@ pub struct DeletionView {
     pub members: i64,
     pub groups: i64,
     pub live_tokens: i64,
+    /// OAuth clients that can fetch tokens.
+    pub live_clients: i64,
+    /// Outside issuers whose tokens are taken.
+    pub issuers: i64,
     /// To be sent with the second step; good as long as these numbers are.
     pub confirmation: String,
 }
@@ -147,7 +151,8 @@ fn detail(shown: &Shown) -> TenantDetail {
 }
 
 fn deletion_view(d: Deletion) -> DeletionView {
-    DeletionView { members: d.members, groups: d.groups, live_tokens: d.live_tokens, confirmation: d.confirmation }
+    let Deletion { members, groups, live_tokens, live_clients, issuers, confirmation } = d;
+    DeletionView { members, groups, live_tokens, live_clients, issuers, confirmation }
 }
 
 /// List tenants
@@ -175,10 +180,10 @@ pub async fn create(call: Call) -> Result<HttpResponse> {
     call.params(&[])?;
     let new: NewTenant = call.json()?;
     tenants::stated(&new.settings)?;
-    let (now, creator) = (call.app.now(), call.clone());
+    let (hand, vault) = (call.hand(), call.app.vault.clone());
     call.make_once(move |conn| {
-        let made = tenants::create(conn, &new.name, new.provider, new.unique_group_names, now)?;
-        let act = creator.acting_on(made);
+        let made = tenants::create(conn, &hand, &new.name, new.provider, new.unique_group_names)?;
+        let act = hand.on(made, vault.clone());
         let change = Change { settings: new.settings.clone(), ..Change::default() };
         let tenant = tenants::change(conn, &act, None, &change)?;
         let version = Some(tenant.version);
