@@ -41,7 +41,7 @@ fn sqlite(rows: u64, seconds: u64) -> Outcome {
     backend::migrate(&mut Database::parse(&format!("sqlite://{path}"))?.connect()?)?;
     let mut conn = Connection::open(&path)?;
     conn.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;")?;
-    conn.execute_batch("INSERT INTO tenants VALUES (1,'raw','auto',0,0,'{}'); INSERT INTO resource_counts VALUES (1,1,0,0);")?;
+    conn.execute_batch("INSERT INTO tenants (id, name, idp, unique_group_names, created_at, settings) VALUES (1,'raw','auto',0,0,'{}'); INSERT INTO resource_counts VALUES (1,1,0,0);")?;
     let (started, mut n) = (Instant::now(), 0u64);
     while started.elapsed() < Duration::from_secs(seconds) {
         let tx = conn.transaction()?;
@@ -65,7 +65,7 @@ fn postgres(url: &str, connections: u64, seconds: u64) -> Outcome {
     let database = Database::parse(url)?;
     let mut conn = database.connect()?;
     backend::migrate(&mut conn)?;
-    conn.batch_execute("INSERT INTO tenants VALUES (1,'raw','auto',false,0,'{}') ON CONFLICT DO NOTHING")?;
+    conn.batch_execute("INSERT INTO tenants (id, name, idp, unique_group_names, created_at, settings) VALUES (1,'raw','auto',false,0,'{}') ON CONFLICT DO NOTHING")?;
     let started = Instant::now();
     let workers: Vec<_> = (0..connections)
         .map(|w| {
