@@ -302,7 +302,10 @@ fn write_until_it_ends(running: &mut Running, token: &str, round: usize, signal:
                 }
             });
         }
-        std::thread::sleep(Duration::from_millis(400));
+        let (began, enough) = (Instant::now(), || acknowledged.lock().unwrap().len() > 20);
+        while began.elapsed() < Duration::from_millis(400) || (!enough() && began.elapsed() < Duration::from_mins(1)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         running.signal(signal);
         running.ended()
     });
