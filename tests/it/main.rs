@@ -56,6 +56,7 @@ mod patches;
 mod plans;
 mod program;
 mod projection;
+mod properties;
 mod protocol;
 mod quarantine;
 mod requests;
