@@ -5,9 +5,10 @@ use super::desk::{Desk, hand};
 use super::{Outcome, say};
 use crate::app::clock;
 use crate::config::Config;
-use crate::domain::{Settings, State, Tenant};
+use crate::domain::{ScimSource, Settings, State, Tenant};
 use crate::error::{Error, Result as Done};
 use crate::scim::value::write_time;
+use crate::service::sources::{By, Switch};
 use crate::service::tenants::{self, Change, Shown};
 use crate::service::{notes as recorded, sources};
 use crate::store::Conn;
@@ -134,7 +135,8 @@ fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
         .map(|s| {
             json!({
                 "name": s.name, "provider": sources::idp(t, s).as_str(), "state": s.state.as_str(),
-                "tolerances": sources::tolerances(t, s)
+                "tolerances": sources::tolerances(t, s), "byHand": s.tolerances, "byEvidence": named(t, s, Switch::ByEvidence, None),
+                "interopConformant": sources::keeps_interop(t, s)
             })
         })
         .collect();
@@ -166,8 +168,22 @@ fn show_tenant(shown: &Shown, as_json: bool) -> Outcome {
     }
     shown.sources.iter().try_for_each(|s| {
         say(&format!("source              {} ({}, {})", s.name, sources::idp(t, s), s.state.as_str()))?;
-        say(&format!("  tolerances        {}", sources::tolerances(t, s).join(" ")))
+        let lines = [
+            ("by profile", named(t, s, Switch::On, Some(By::Profile))),
+            ("by evidence", named(t, s, Switch::ByEvidence, None)),
+            ("on by hand", named(t, s, Switch::On, Some(By::Hand))),
+            ("off by hand", named(t, s, Switch::Off, Some(By::Hand))),
+        ];
+        say("  tolerances")?;
+        let some = lines.iter().filter(|(_, names)| !names.is_empty());
+        some.map(|(why, names)| (why, names.join(" "))).try_for_each(|(why, names)| say(&format!("    {why:<16}{names}")))
     })
+}
+
+/// The tolerances of a source that are switched so, by their names.
+fn named(tenant: &Tenant, source: &ScimSource, switch: Switch, by: Option<By>) -> Vec<&'static str> {
+    let all = sources::explained(tenant, source);
+    all.iter().filter(|one| one.switch == switch && by.is_none_or(|by| one.by == by)).map(|one| one.name).collect()
 }
 
 /// How many members are in each state, by its word.

@@ -297,6 +297,14 @@ pub enum SourceCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show a source: its profile, what it may do, and every tolerance with who switched it
+    Show {
+        tenant: String,
+        name: String,
+        /// JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Change a source: state=active|paused|detached, provider=…, create=, deactivate=, reactivate=, groups=true|false, tolerance.NAME=true|false, client_ca=FILE; an empty value for the default
     Set {
         tenant: String,

@@ -22,6 +22,11 @@ pub fn run(config: &Config, actor: &str, command: &SourceCommand) -> Outcome {
             let all = Desk::open(config, actor, tenant)?.read(|c, act| Ok((sources::list(c, act)?, act.clone())))?;
             list(&all.0, &all.1, *json)
         }
+        SourceCommand::Show { tenant, name, json } => {
+            let mut desk = Desk::open(config, actor, tenant)?;
+            let (source, act) = desk.read(|c, act| Ok((sources::named(c, &act.tenant, name)?, act.clone())))?;
+            show(&source, &act, *json)
+        }
         SourceCommand::Set { tenant, name, changes } => {
             let mut desk = Desk::open(config, actor, tenant)?;
             let present = desk.read(|c, act| sources::named(c, &act.tenant, name))?;
@@ -70,6 +75,31 @@ fn parsed(changes: &[String], mut capabilities: Capabilities) -> Result<Change, 
     }
     out.capabilities = Some(capabilities);
     Ok(out)
+}
+
+fn show(s: &ScimSource, act: &Act, as_json: bool) -> Outcome {
+    let (t, all) = (&act.tenant, sources::explained(&act.tenant, s));
+    if as_json {
+        let shown = json!({
+            "name": s.name, "provider": sources::idp(t, s).as_str(), "providerIsTheTenants": s.idp.is_none(), "state": s.state.as_str(),
+            "capabilities": s.capabilities, "clientCa": s.client_ca.is_some(), "interopConformant": sources::keeps_interop(t, s),
+            "tolerances": all, "created": write_time(s.created_at)
+        });
+        return say(&shown.to_string());
+    }
+    let whose = if s.idp.is_none() { " (the tenant's)" } else { "" };
+    say(&format!("name                {}", s.name))?;
+    say(&format!("provider            {}{whose}", sources::idp(t, s)))?;
+    say(&format!("state               {}", s.state.as_str()))?;
+    say(&format!("interop profile     {}", if sources::keeps_interop(t, s) { "kept and announced" } else { "not announced" }))?;
+    let c = s.capabilities;
+    let words = [("create", c.create), ("deactivate", c.deactivate), ("reactivate", c.reactivate), ("groups", c.groups)];
+    let may: Vec<&str> = words.iter().filter(|(_, may)| *may).map(|(word, _)| *word).collect();
+    say(&format!("may                 {}", if may.is_empty() { "update only".to_owned() } else { may.join(" ") }))?;
+    say(&format!("client certificate  {}", if s.client_ca.is_some() { "demanded" } else { "not demanded" }))?;
+    say(&format!("created             {}", write_time(s.created_at)))?;
+    say("tolerances")?;
+    all.iter().try_for_each(|one| say(&format!("  {:<26} {:<12} {}", one.name, one.why(), one.about)))
 }
 
 fn list(all: &[ScimSource], act: &Act, as_json: bool) -> Outcome {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(pub i64);
 
-/// The identity provider that a tenant declares.
+/// The identity provider that a tenant or a source declares, or the profile that it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Idp {
@@ -22,11 +22,15 @@ pub enum Idp {
     OneLogin,
     /// No provider: the RFC to the letter.
     Rfc,
+    /// The SCIM interoperability profile (draft-zollner-scim-interop-profile).
+    Interop,
+    /// The account lifecycle profile of IPSIE, which builds on `interop`.
+    Ipsie,
 }
 
 impl Idp {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Auto, Self::Okta, Self::Entra, Self::OneLogin, Self::Rfc];
+    pub const ALL: [Self; 7] = [Self::Auto, Self::Okta, Self::Entra, Self::OneLogin, Self::Rfc, Self::Interop, Self::Ipsie];
 
     /// The word for it on the command line and in the database.
     #[must_use]
@@ -37,13 +41,16 @@ impl Idp {
             Self::Entra => "entra",
             Self::OneLogin => "onelogin",
             Self::Rfc => "rfc",
+            Self::Interop => "interop",
+            Self::Ipsie => "ipsie",
         }
     }
 
-    /// Whether two groups may not have the same displayName, unless somebody says otherwise: Entra looks groups up by name.
+    /// Whether two groups may not have the same displayName, unless somebody says otherwise: Entra looks groups up by name,
+    /// and IPSIE advises against it.
     #[must_use]
     pub fn has_unique_group_names(self) -> bool {
-        self == Self::Entra
+        matches!(self, Self::Entra | Self::Ipsie)
     }
 }
 

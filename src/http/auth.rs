@@ -127,7 +127,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         Client { user_agent: text("user-agent"), adscim_version: req.headers().contains_key("adscimversion"), query: req.query_string() };
     let dialect = Dialect::new(declared(sources::idp(&tenant, &source)), tuning, &client);
     let request_id = req.extensions().get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default();
-    let limits = app.limits.of(&tenant.settings);
+    let limits = app.limits.of(&tenant.settings).under(dialect.declared);
     Ctx {
         tenant,
         source,

@@ -1,12 +1,14 @@
 //! Reading a request body: its media type, its size.
 
+use super::call::Known;
+use super::reply::SCIM_JSON;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::scim;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Data};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,13 +22,24 @@ impl FromRequest for Body {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let most = req.app_data::<Data<App>>().map_or(0, |app| app.limits.body_bytes);
-        let checked = check_type(req, &["application/scim+json", "application/json"]).and_then(|()| check_length(req, most));
+        let checked = check_scim_type(req).and_then(|()| check_length(req, most));
         let payload = payload.take();
         Box::pin(async move {
             checked?;
             read(payload, most).await.map(Self)
         })
     }
+}
+
+/// Refuses a body that is no SCIM; under the interop profile also one that does not say so (RFC 7644 §3.1, §8.1).
+fn check_scim_type(req: &HttpRequest) -> Result<()> {
+    if !req.extensions().get::<Known>().is_some_and(|known| known.ctx.dialect.declared.is_interop()) {
+        return check_type(req, &[SCIM_JSON, "application/json"]);
+    }
+    if req.headers().contains_key(header::CONTENT_TYPE) {
+        return check_type(req, &[SCIM_JSON]);
+    }
+    Err(Error::Scim(scim::Error::status(415, format!("the body has no Content-Type; {SCIM_JSON} is expected"))))
 }
 
 /// Refuses a body of another media type.

@@ -51,6 +51,7 @@ impl Call {
             app.metrics.not_let_in("scope");
             return Err(Error::Forbidden(scope.as_str()));
         }
+        let interop = known.ctx.dialect.declared.is_interop();
         let text = |name| req.headers().get(name).and_then(|v| v.to_str().ok());
         Ok(Self {
             app,
@@ -61,7 +62,7 @@ impl Call {
                 if_match: text(header::IF_MATCH).map(Tags::parse),
                 if_none_match: text(header::IF_NONE_MATCH).map(Tags::parse),
             },
-            plain_json: wants_plain_json(req.headers()),
+            plain_json: !interop && wants_plain_json(req.headers()),
         })
     }
 

@@ -6,6 +6,7 @@ use super::reply;
 use crate::app::App;
 use crate::domain::{Idp, Scope};
 use crate::error::{Error, Result};
+use crate::scim::dialect::interop;
 use crate::scim::discovery::{self, Announced};
 use crate::scim::message::ListRequest;
 use crate::scim::schema::{ResourceKind, ResourceType};
@@ -68,7 +69,7 @@ pub async fn get(call: Call, kind: ResourceKind, id: Path<String>) -> Result<Htt
 /// the member's history.
 async fn with_secrets(call: &Call, rendered: Rendered, shown: &scim::Projection, id: &str) -> Result<Rendered> {
     let wanted = secrets::wanted(shown);
-    if wanted.is_empty() || !call.scopes.has(Scope::Secrets) {
+    if wanted.is_empty() || !call.scopes.has(Scope::Secrets) || call.ctx.idp() == Idp::Ipsie {
         return Ok(rendered);
     }
     let (ctx, origin, id) = (call.ctx.clone(), call.app.origin.clone(), id.to_owned());
@@ -205,7 +206,7 @@ pub async fn service_provider_config(call: Call) -> Result<HttpResponse> {
     let l = call.ctx.limits;
     let announced =
         Announced { page_default: l.page_default, page_max: l.page_max, cursor_seconds: l.cursor_seconds, body_bytes: l.body_bytes };
-    Ok(reply::document(&call, discovery::service_provider_config(&call.ctx.base, announced).to_string()))
+    discovered(&call, Some(discovery::service_provider_config(&call.ctx.base, announced)), "")
 }
 
 /// `GET /ResourceTypes` (RFC 7644 §4).
@@ -234,7 +235,7 @@ pub async fn schema(call: Call, urn: Path<String>) -> Result<HttpResponse> {
 
 fn discovered(call: &Call, found: Option<serde_json::Value>, name: &str) -> Result<HttpResponse> {
     let missing = || Error::Scim(scim::Error::status(404, format!("there is no \"{}\" here", scim::error::shown(name))));
-    Ok(reply::document(call, found.ok_or_else(missing)?.to_string()))
+    Ok(reply::document(call, interop::discovered(&call.ctx.dialect, found.ok_or_else(missing)?).to_string()))
 }
 
 /// RFC 7644 §4: a filter on a discovery endpoint is answered with 403.

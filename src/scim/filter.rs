@@ -120,7 +120,7 @@ impl Scope<'_> {
                 Some(Target::Extension(_)) | None => None,
             },
         };
-        match found {
+        match found.filter(|attr| !reading.hides(&attr.attr)) {
             Some(attr) if attr.attr.returned == Returned::Never || attr.leaf().returned == Returned::Never => {
                 Err(Error::filter(format!("{attr} cannot be used in a filter")))
             }

@@ -5,6 +5,7 @@ use super::parse::Op;
 use super::path::AttrRef;
 use super::schema::{Attribute, Kind};
 use super::value::{date_time, fold};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 
@@ -98,5 +99,35 @@ fn ordered(order: Ordering, op: Op) -> bool {
         Op::Lt => order.is_lt(),
         Op::Le => order.is_le(),
         Op::Co | Op::Sw | Op::Ew => false,
+    }
+}
+
+/// The element that satisfies `a eq x and b eq y`; none for any other filter.
+#[must_use]
+pub fn made_by(attr: &Attribute, filter: &Filter) -> Option<Value> {
+    let mut map = Map::new();
+    collect(filter.node(), &mut map)?;
+    (attr.is_complex()).then_some(Value::Object(map))
+}
+
+fn collect(node: &Node, map: &mut Map<String, Value>) -> Option<()> {
+    match node {
+        Node::All(terms) => terms.iter().try_for_each(|t| collect(t, map)),
+        Node::Compare(attr, Op::Eq, lit) => {
+            let value = match lit {
+                Lit::Exact(s) | Lit::Folded(_, s) | Lit::Time(_, s) => Value::from(s.as_str()),
+                Lit::Bool(b) => Value::Bool(*b),
+                Lit::Int(i) => Value::from(*i),
+                Lit::Decimal(d) => Value::from(*d),
+            };
+            match map.entry(attr.sub.as_ref()?.name.clone()) {
+                Entry::Vacant(slot) => {
+                    slot.insert(value);
+                    Some(())
+                }
+                Entry::Occupied(_) => None,
+            }
+        }
+        _ => None,
     }
 }

@@ -142,8 +142,9 @@ fn named(node: &Node, ids: &mut Vec<String>) -> bool {
 
 fn refs(rt: &ResourceType, value: Value, reading: &mut Reading) -> Result<Vec<MemberRef>, Error> {
     let list = match value {
-        Value::Null => Vec::new(),
         Value::Array(list) => list,
+        _ if reading.interop() => return Err(Error::value("members must be an array; the interop profile demands it")),
+        Value::Null => Vec::new(),
         one => vec![one],
     };
     let attr = rt.attribute("members").ok_or_else(|| Error::path(format!("a {} has no members", rt.name)))?;

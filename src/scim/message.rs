@@ -206,6 +206,9 @@ fn operation(n: usize, item: Value, reading: &mut Reading) -> Result<Operation, 
         }
     }
     let verb = verb.ok_or_else(|| Error::syntax(format!("operation {n} has no op")))?;
+    if path.is_none() && reading.interop() {
+        return Err(Error::syntax(format!("operation {n} ({}) has no path; the interop profile demands one", verb.name())));
+    }
     Ok(Operation { verb, path, value })
 }
 
@@ -242,6 +245,12 @@ fn envelope(map: &Map<String, Value>, known: &[&str], reading: &mut Reading) -> 
 fn require_schema(body: &Map<String, Value>, urn: &str, reading: &mut Reading) -> Result<(), Error> {
     let schemas = body.iter().find(|(k, _)| k.eq_ignore_ascii_case("schemas")).and_then(|(_, v)| v.as_array());
     let named = schemas.is_some_and(|list| list.iter().filter_map(Value::as_str).any(|s| s.eq_ignore_ascii_case(urn)));
+    let other = schemas
+        .filter(|_| reading.interop())
+        .and_then(|list| list.iter().find(|s| !s.as_str().is_some_and(|s| s.eq_ignore_ascii_case(urn))));
+    if let Some(other) = other {
+        return Err(Error::syntax(format!("schemas names {}, which is not {urn}", shown(&other.to_string()))));
+    }
     if named || reading.allow(Quirk::MissingSchemas, || format!("schemas: {urn} assumed")) {
         return Ok(());
     }

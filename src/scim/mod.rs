@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod discovery;
 pub mod error;
 pub mod filter;
+pub mod hollow;
 pub mod json;
 pub mod matches;
 pub mod members;

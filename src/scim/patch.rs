@@ -4,15 +4,16 @@
 
 use super::dialect::{Quirk, Reading};
 use super::error::{Error, shown};
-use super::filter::{self, Filter, Lit, Node};
+use super::filter::{self, Filter};
+use super::hollow;
 use super::json::kind_name;
 use super::matches;
 use super::message::{Operation, Verb};
-use super::parse::{self, Limits, Op};
+use super::parse::{self, Limits};
 use super::path::{self, AttrRef, Target};
 use super::resource::{self, is_primary};
 use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema};
-use serde_json::{Map, Value, map::Entry};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 type Doc = Map<String, Value>;
@@ -24,11 +25,13 @@ type Doc = Map<String, Value>;
 /// # Errors
 /// 400 with the scimType that RFC 7644 §3.5.2 names, and the number of the operation.
 pub fn apply(rt: &ResourceType, id: &str, doc: &mut Doc, operations: Vec<Operation>, reading: &mut Reading) -> Result<(), Error> {
+    let before = hollow::within(doc);
     for (n, operation) in operations.into_iter().enumerate() {
         let verb = operation.verb;
         let mut patch = Patch { rt, id, doc, reading };
         patch.operation(operation).map_err(|e| Error { detail: format!("operation {} ({}): {}", n + 1, verb.name(), e.detail), ..e })?;
     }
+    hollow::leave_out(doc, &before, reading);
     resource::set_schemas(rt, doc);
     resource::check_required(rt, doc)
 }
@@ -72,10 +75,13 @@ impl Patch<'_> {
     /// A path's meaning: a whole extension, or a place.
     fn target(&mut self, text: &str) -> Result<Result<Arc<Schema>, Place>, Error> {
         let parsed = parse::path(text, Limits::default(), self.reading)?;
-        let unknown = || Error::path(format!("\"{}\" is not an attribute of {}", shown(text), self.rt.name));
+        // The interop profile has one answer to every name that no schema has.
+        let fault = if self.reading.interop() { Error::syntax } else { Error::path };
+        let unknown = || fault(format!("\"{}\" is not an attribute of {}", shown(text), self.rt.name));
         let attr = match path::resolve(self.rt, &parsed.name, self.reading).ok_or_else(unknown)? {
             Target::Extension(schema) if parsed.filter.is_none() => return Ok(Ok(schema)),
             Target::Extension(_) => return Err(unknown()),
+            Target::Attr(attr) if self.reading.hides(&attr.attr) => return Err(unknown()),
             Target::Attr(attr) => attr,
         };
         let Some(expr) = parsed.filter else { return Ok(Err(Place { attr, filter: None })) };
@@ -84,10 +90,12 @@ impl Patch<'_> {
         }
         let filter = Some(filter::resolve_element(self.rt, &attr, &expr, self.reading)?);
         let attr = match &parsed.sub {
+            None if self.reading.interop() => {
+                return Err(Error::path(format!("{attr}[…] must end in a sub-attribute; the interop profile demands it")));
+            }
             None => attr,
             Some(name) => {
-                let sub =
-                    attr.attr.sub(name).ok_or_else(|| Error::path(format!("\"{}\" is not a sub-attribute of {attr}", shown(name))))?;
+                let sub = attr.attr.sub(name).ok_or_else(|| fault(format!("\"{}\" is not a sub-attribute of {attr}", shown(name))))?;
                 attr.with_sub(sub)
             }
         };
@@ -104,7 +112,7 @@ impl Patch<'_> {
     }
 
     fn key(&mut self, verb: Verb, key: &str, value: Value) -> Result<(), Error> {
-        if let Some(attr) = self.rt.attribute(key).cloned() {
+        if let Some(attr) = self.rt.attribute(key).filter(|a| !self.reading.hides(a)).cloned() {
             if attr.is_read_only() || attr.name == "schemas" {
                 return self.read_only_key(&attr, &value);
             }
@@ -135,8 +143,7 @@ impl Patch<'_> {
                 Err(_) => {}
             }
         }
-        self.reading.allow(Quirk::UnknownAttribute, || format!("{}: ignored, no schema has it", shown(key)));
-        Ok(())
+        self.reading.unknown(&shown(key), resource::NOWHERE)
     }
 
     /// `id`, `meta`, `groups`, `schemas` in a value: harmless when they say what is so.
@@ -157,13 +164,15 @@ impl Patch<'_> {
             self.doc.remove(&schema.id);
             return Ok(());
         }
+        if verb == Verb::Replace && self.reading.interop() {
+            self.doc.remove(&schema.id);
+        }
         let Some(Value::Object(map)) = value else {
             return Err(Error::value(format!("the value for {} must be an object", schema.id)));
         };
         for (key, value) in map {
-            let Some(attr) = schema.attribute(&key).cloned() else {
-                self.reading
-                    .allow(Quirk::UnknownAttribute, || format!("{}:{}: ignored, the schema does not have it", schema.id, shown(&key)));
+            let Some(attr) = schema.attribute(&key).filter(|a| !self.reading.hides(a)).cloned() else {
+                self.reading.unknown(&format!("{}:{}", schema.id, shown(&key)), resource::NOT_THERE)?;
                 continue;
             };
             if attr.is_read_only() {
@@ -257,6 +266,9 @@ fn remove(holder: &mut Doc, place: &Place, value: Option<Value>, reading: &mut R
     let Some(current) = holder.get_mut(&attr.name) else { return Ok(()) };
     match (current, &place.filter, &place.attr.sub) {
         (Value::Array(list), filter, Some(sub)) => {
+            if let Some(filter) = filter {
+                check_one(list.iter().filter(|e| matches::element(filter, e)).count(), &place.attr.to_string(), reading)?;
+            }
             for element in list.iter_mut().filter(|e| filter.as_ref().is_none_or(|f| matches::element(f, e))) {
                 if let Some(map) = element.as_object_mut() {
                     map.remove(&sub.name);
@@ -294,6 +306,14 @@ fn is_unassigned(value: &Value) -> bool {
     }
 }
 
+/// Under the interop profile a filter in a path names one value.
+fn check_one(matched: usize, name: &str, reading: &Reading) -> Result<(), Error> {
+    if matched > 1 && reading.interop() {
+        return Err(Error::filter(format!("{name}: the filter matches {matched} values; the interop profile demands one")));
+    }
+    Ok(())
+}
+
 // -- add and replace -----------------------------------------------------------
 
 fn write(holder: &mut Doc, verb: Verb, place: &Place, value: Value, reading: &mut Reading) -> Result<(), Error> {
@@ -303,7 +323,10 @@ fn write(holder: &mut Doc, verb: Verb, place: &Place, value: Value, reading: &mu
     match (&place.filter, &place.attr.sub) {
         (Some(filter), _) => write_matches(holder, place, filter, value, reading)?,
         (None, None) if attr.multi_valued => write_list(holder, verb, attr, &name, value, reading)?,
-        (None, None) if attr.is_complex() => write_complex(holder, attr, &name, value, reading)?,
+        // The interop profile has the whole value replaced, where the RFC keeps the sub-attributes that are not given.
+        (None, None) if attr.is_complex() && !(verb == Verb::Replace && reading.interop()) => {
+            write_complex(holder, attr, &name, value, reading)?;
+        }
         (None, None) => set(holder, &attr.name, resource::attribute(attr, &name, value, reading)?),
         (None, Some(sub)) if attr.multi_valued => {
             let value = resource::attribute(sub, &name, value, reading)?;
@@ -347,8 +370,11 @@ fn check_immutable(holder: &Doc, place: &Place, value: &Value) -> Result<(), Err
 
 fn write_list(holder: &mut Doc, verb: Verb, attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<(), Error> {
     let list = match value {
-        Value::Null => Vec::new(),
         Value::Array(list) => list,
+        other if reading.interop() => {
+            return Err(Error::value(format!("{name} is {}; the interop profile demands an array", kind_name(&other))));
+        }
+        Value::Null => Vec::new(),
         one => vec![one],
     };
     let fresh = resource::elements(attr, name, list, reading)?;
@@ -450,8 +476,9 @@ fn write_matches(holder: &mut Doc, place: &Place, filter: &Filter, value: Value,
     let change = Change::read(place, &name, value, reading)?;
     let list = list_at(holder, &attr.name);
     let mut hits: Vec<usize> = list.iter().enumerate().filter(|(_, e)| matches::element(filter, e)).map(|(i, _)| i).collect();
+    check_one(hits.len(), &name, reading)?;
     if hits.is_empty() {
-        let fresh = created(attr, filter)
+        let fresh = matches::made_by(attr, filter)
             .filter(|_| reading.allow(Quirk::CreateFromFilter, || format!("{name}: no value matched, so one was made from the filter")));
         let Some(element) = fresh else {
             return Err(Error::no_target(format!("no value of {} matches the filter", attr.name)));
@@ -491,7 +518,11 @@ impl Change {
             return Ok(Self::Sub(sub.name.clone(), resource::attribute(sub, name, value, reading)?));
         }
         let value = match value {
-            Value::Array(mut list) if list.len() == 1 => list.pop().unwrap_or_default(),
+            Value::Array(mut list)
+                if list.len() == 1 && reading.allow(Quirk::WrappedValue, || format!("{name}: the one element of the list was taken")) =>
+            {
+                list.pop().unwrap_or_default()
+            }
             other => other,
         };
         if !attr.is_complex() {
@@ -526,34 +557,5 @@ impl Change {
             Self::Sub(name, value) => name == "primary" && *value == Some(Value::Bool(true)),
             Self::Whole(_) => false,
         }
-    }
-}
-
-/// The element that satisfies `a eq x and b eq y`; none for any other filter.
-fn created(attr: &Attribute, filter: &Filter) -> Option<Value> {
-    let mut map = Map::new();
-    collect(filter.node(), &mut map)?;
-    (attr.is_complex()).then_some(Value::Object(map))
-}
-
-fn collect(node: &Node, map: &mut Doc) -> Option<()> {
-    match node {
-        Node::All(terms) => terms.iter().try_for_each(|t| collect(t, map)),
-        Node::Compare(attr, Op::Eq, lit) => {
-            let value = match lit {
-                Lit::Exact(s) | Lit::Folded(_, s) | Lit::Time(_, s) => Value::from(s.as_str()),
-                Lit::Bool(b) => Value::Bool(*b),
-                Lit::Int(i) => Value::from(*i),
-                Lit::Decimal(d) => Value::from(*d),
-            };
-            match map.entry(attr.sub.as_ref()?.name.clone()) {
-                Entry::Vacant(slot) => {
-                    slot.insert(value);
-                    Some(())
-                }
-                Entry::Occupied(_) => None,
-            }
-        }
-        _ => None,
     }
 }

@@ -6,6 +6,7 @@
 use super::dialect::{Quirk, Reading};
 use super::error::{Error, shown};
 use super::filter::bool_word;
+use super::hollow;
 use super::json::kind_name;
 use super::path::schema_named;
 use super::schema::{Attribute, Kind, ResourceType, Returned, Schema};
@@ -15,6 +16,11 @@ use serde_json::{Map, Value};
 
 /// Most values of one multi-valued attribute, group members excepted.
 pub const MOST_VALUES: usize = 1000;
+
+/// Why a name at the top is not read.
+pub const NOWHERE: &str = "no schema has it";
+/// Why a name inside an extension or a complex value is not read.
+pub const NOT_THERE: &str = "the schema does not have it";
 
 /// Reads the body of a POST or PUT.
 ///
@@ -106,13 +112,12 @@ fn check_declared(rt: &ResourceType, doc: &Map<String, Value>, declared: Option<
 }
 
 fn read_member(rt: &ResourceType, doc: &mut Map<String, Value>, key: &str, value: Value, reading: &mut Reading) -> Result<(), Error> {
-    if let Some(attr) = rt.attribute(key) {
+    if let Some(attr) = rt.attribute(key).filter(|a| !reading.hides(a)) {
         return read_into(doc, attr, &attr.name, value, reading);
     }
     let ext = if key.contains(':') { schema_named(rt, key, reading).filter(|s| !rt.is_base(s)) } else { None };
     let Some(ext) = ext else {
-        reading.allow(Quirk::UnknownAttribute, || format!("{}: ignored, no schema has it", shown(key)));
-        return Ok(());
+        return reading.unknown(&shown(key), NOWHERE);
     };
     if doc.contains_key(&ext.id) {
         return Err(Error::syntax(format!("{} is given twice", ext.id)));
@@ -134,8 +139,8 @@ pub fn read_extension(ext: &Schema, value: Value, reading: &mut Reading) -> Resu
         Value::Null => {}
         Value::Object(map) => {
             for (key, value) in map {
-                let Some(attr) = ext.attribute(&key) else {
-                    reading.allow(Quirk::UnknownAttribute, || format!("{}:{}: ignored, the schema does not have it", ext.id, shown(&key)));
+                let Some(attr) = ext.attribute(&key).filter(|a| !reading.hides(a)) else {
+                    reading.unknown(&format!("{}:{}", ext.id, shown(&key)), NOT_THERE)?;
                     continue;
                 };
                 read_into(&mut out, attr, &format!("{}:{}", ext.id, attr.name), value, reading)?;
@@ -198,6 +203,9 @@ pub fn elements(attr: &Attribute, name: &str, list: Vec<Value>, reading: &mut Re
     let mut out = Vec::with_capacity(list.len());
     for item in list {
         let Some(value) = single(attr, name, item, reading)? else { continue };
+        if attr.name != "members" && hollow::is_left_out(name, &value, reading) {
+            continue;
+        }
         // The same value twice is one value (RFC 7643 §2.4).
         if attr.name == "members" || !out.contains(&value) {
             out.push(value);
@@ -304,7 +312,7 @@ pub fn sub_attributes(attr: &Attribute, name: &str, map: Map<String, Value>, rea
     let mut out = Map::new();
     for (key, value) in map {
         let Some(sub) = sub_named(attr, name, &key, reading) else {
-            reading.allow(Quirk::UnknownAttribute, || format!("{name}.{}: ignored, the schema does not have it", shown(&key)));
+            reading.unknown(&format!("{name}.{}", shown(&key)), NOT_THERE)?;
             continue;
         };
         read_into(&mut out, sub, &format!("{name}.{}", sub.name), value, reading)?;

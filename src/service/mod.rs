@@ -45,7 +45,7 @@ pub mod write;
 
 use crate::domain::{Actor, Idp, ScimSource, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
-use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning};
+use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning, interop};
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
 pub use crate::store::{Conn as Connection, Kind, Row};
@@ -82,6 +82,16 @@ impl Limits {
         self.page_max = settings.page_max.map_or(self.page_max, i64::from);
         self.page_default = settings.page_default.map_or(self.page_default, i64::from).min(self.page_max);
         self.patch_operations = settings.patch_operations.map_or(self.patch_operations, usize::from);
+        self
+    }
+
+    /// These, with the least that a profile allows.
+    #[must_use]
+    pub fn under(mut self, declared: Declared) -> Self {
+        if declared.is_interop() {
+            self.page_default = self.page_default.max(interop::PAGE.min(self.page_max));
+            self.patch_operations = self.patch_operations.max(interop::OPERATIONS);
+        }
         self
     }
 
@@ -174,7 +184,7 @@ impl Ctx {
             Idp::Okta => "Okta".to_owned(),
             Idp::Entra => "Microsoft Entra ID".to_owned(),
             Idp::OneLogin => "OneLogin".to_owned(),
-            Idp::Rfc => "the SCIM client".to_owned(),
+            Idp::Rfc | Idp::Interop | Idp::Ipsie => "the SCIM client".to_owned(),
             Idp::Auto => self.dialect.evidence.as_ref().map_or_else(|| "the identity provider".to_owned(), |e| e.provider.to_string()),
         };
         Act {
@@ -202,6 +212,8 @@ pub fn declared(idp: Idp) -> Declared {
         Idp::Entra => Declared::Entra,
         Idp::OneLogin => Declared::OneLogin,
         Idp::Rfc => Declared::Rfc,
+        Idp::Interop => Declared::Interop,
+        Idp::Ipsie => Declared::Ipsie,
     }
 }
 

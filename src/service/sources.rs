@@ -4,9 +4,11 @@ use super::roll::Act;
 use super::{audit, certificates};
 use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant, source, tenant};
 use crate::error::{Error, Result};
-use crate::scim::dialect::{Quirk, Quirks, Tuning};
+use crate::scim::dialect::{Client, Dialect, Quirk, Quirks, Tuning, interop};
 use crate::store::{self, Conn, clients, issuers, sources, tenants, tokens};
+use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// What an admin sets of a source. What is `None` stays.
 #[derive(Debug, Clone, Default)]
@@ -152,5 +154,77 @@ pub fn tuning(source: &ScimSource) -> Tuning {
 /// The tolerances that are on for a source when a request shows nothing more.
 #[must_use]
 pub fn tolerances(tenant: &Tenant, source: &ScimSource) -> Vec<&'static str> {
-    tuning(source).over(Quirks::of(super::declared(idp(tenant, source)))).iter().map(Quirk::name).collect()
+    dialect(tenant, source).quirks().iter().map(Quirk::name).collect()
+}
+
+/// Whether a source keeps the interop profile, so that its discovery says so.
+#[must_use]
+pub fn keeps_interop(tenant: &Tenant, source: &ScimSource) -> bool {
+    interop::is_kept(&dialect(tenant, source))
+}
+
+fn dialect(tenant: &Tenant, source: &ScimSource) -> Dialect {
+    Dialect::new(super::declared(idp(tenant, source)), tuning(source), &Client::default())
+}
+
+/// Whether a tolerance is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    On,
+    Off,
+    /// On for a request that shows that its sender needs it.
+    ByEvidence,
+}
+
+/// Who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// What the source declares.
+    Profile,
+    /// An admin.
+    Hand,
+}
+
+/// A tolerance of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Tolerance {
+    pub name: &'static str,
+    pub switch: Switch,
+    pub by: By,
+    /// What is sent, and what is made of it.
+    pub about: &'static str,
+}
+
+/// Every tolerance, and why it is on or off for a source.
+#[must_use]
+pub fn explained(tenant: &Tenant, source: &ScimSource) -> Vec<Tolerance> {
+    let declared = super::declared(idp(tenant, source));
+    let (on, shown) = (Quirks::of(declared), Quirks::by_evidence(declared));
+    let one = |quirk: &Quirk| {
+        let (switch, by) = match source.tolerances.get(quirk.name()) {
+            Some(true) => (Switch::On, By::Hand),
+            Some(false) => (Switch::Off, By::Hand),
+            None if on.has(*quirk) => (Switch::On, By::Profile),
+            None if shown.has(*quirk) => (Switch::ByEvidence, By::Profile),
+            None => (Switch::Off, By::Profile),
+        };
+        Tolerance { name: quirk.name(), switch, by, about: quirk.about() }
+    };
+    Quirk::ALL.iter().map(one).collect()
+}
+
+impl Tolerance {
+    /// Whether it is on, and who says so, for people.
+    #[must_use]
+    pub fn why(&self) -> &'static str {
+        match (self.switch, self.by) {
+            (Switch::On, By::Profile) => "on",
+            (Switch::Off, By::Profile) => "off",
+            (Switch::ByEvidence, _) => "by evidence",
+            (Switch::On, By::Hand) => "on by hand",
+            (Switch::Off, By::Hand) => "off by hand",
+        }
+    }
 }

@@ -2,10 +2,15 @@
 
 use crate::clients::{Client, EMPLOYEE, Reply, without_roll};
 use crate::harness::{Db, Server};
+use base64::Engine;
 use rollbook::domain::Idp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// The folders of `conformance/requests`.
+const CLIENTS: [&str; 12] =
+    ["auth0", "authentik", "entra", "google", "jumpcloud", "keycloak", "okta", "onelogin", "pingone", "rauthy", "rippling", "sailpoint"];
 
 #[test]
 fn sqlite() {
@@ -21,11 +26,8 @@ fn play_all(db: Db) {
     let server = Server::start(db);
     let mut failures = Vec::new();
     let mut played = 0;
-    for idp in ["okta", "entra", "onelogin"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/requests").join(idp);
-        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-        files.sort();
-        for file in files {
+    for idp in CLIENTS {
+        for file in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/requests").join(idp)) {
             let case: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
             for declared in case["idp"].as_array().unwrap() {
                 played += 1;
@@ -36,13 +38,37 @@ fn play_all(db: Db) {
             }
         }
     }
-    assert!(played > 200, "only {played} cases were found");
+    assert!(played > 380, "only {played} cases were found");
     assert!(failures.is_empty(), "{} of {played} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The files of a folder, by name.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Every client in the folder is played, and every case is named after its file.
+#[test]
+fn no_case_is_left_out() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/requests");
+    let found: BTreeSet<String> = files(&root).iter().map(|f| f.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(found, CLIENTS.iter().map(|c| (*c).to_owned()).collect());
+    for client in CLIENTS {
+        for file in files(&root.join(client)) {
+            let case: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            assert_eq!(case["case"].as_str(), file.file_stem().unwrap().to_str(), "{}", file.display());
+            assert!(!case["title"].as_str().unwrap().is_empty() && !case["idp"].as_array().unwrap().is_empty(), "{}", file.display());
+        }
+    }
 }
 
 fn play(server: &Server, case: &Value, idp: Idp) -> Result<(), String> {
     let client = server.tenant_with_free_locations(idp);
-    let mut saved = BTreeMap::new();
+    let token = client.token.clone().unwrap_or_default();
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("scim:{token}"));
+    let mut saved = BTreeMap::from([("token".to_owned(), token), ("basic".to_owned(), basic)]);
     for (n, step) in case["steps"].as_array().ok_or("no steps")?.iter().enumerate() {
         let name = step["name"].as_str().unwrap_or("");
         run(server, &client, step, &mut saved).map_err(|e| format!("step {} {name}: {e}", n + 1))?;

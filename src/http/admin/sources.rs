@@ -5,7 +5,7 @@ use super::problem::Result;
 use crate::domain::{Capabilities, Idp, ScimSource, SourceState, Tenant};
 use crate::scim::value::write_time;
 use crate::service::idempotency::Made;
-use crate::service::sources::{self, Change};
+use crate::service::sources::{self, Change, Tolerance};
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -28,6 +28,10 @@ pub struct SourceView {
     tolerances: BTreeMap<String, bool>,
     /// The tolerances that are on, by name, when a request shows nothing more.
     tolerances_in_force: Vec<String>,
+    /// Every tolerance: whether it is on, who says so, and what it reads.
+    tolerances_explained: Vec<Tolerance>,
+    /// Whether `/ServiceProviderConfig` announces `interopProfileConformant`: the profile is declared and no tolerance is on.
+    interop_conformant: bool,
     /// PEM: its requests must come with a client certificate under one of these.
     client_ca: Option<String>,
     #[schema(format = DateTime)]
@@ -103,6 +107,8 @@ fn view(tenant: &Tenant, s: &ScimSource) -> SourceView {
         capabilities: s.capabilities,
         tolerances: s.tolerances.clone(),
         tolerances_in_force: sources::tolerances(tenant, s).into_iter().map(str::to_owned).collect(),
+        tolerances_explained: sources::explained(tenant, s),
+        interop_conformant: sources::keeps_interop(tenant, s),
         client_ca: s.client_ca.clone(),
         created_at: write_time(s.created_at),
     }

@@ -2,12 +2,16 @@
 //!
 //! A *quirk* is one named tolerance. Which quirks are on follows from what the tenant declares ([`Declared`]) and, for
 //! `auto`, from what the request shows ([`Evidence`]). A quirk that fires leaves a [`Note`]: nothing is bent in silence.
-//! Providers' own habits are described in [`entra`], [`okta`] and [`onelogin`].
+//! Providers' own habits are described in [`entra`], [`okta`] and [`onelogin`]; what a profile demands against the RFC is in
+//! [`interop`].
 
 pub mod entra;
+pub mod interop;
 pub mod okta;
 pub mod onelogin;
 
+use super::error::Error;
+use super::schema::{Attribute, Returned};
 use std::fmt;
 
 /// The provider that a tenant declares.
@@ -20,15 +24,27 @@ pub enum Declared {
     OneLogin,
     /// The RFC to the letter.
     Rfc,
+    /// The SCIM interoperability profile: stricter than the RFC, and against it in three places.
+    Interop,
+    /// IPSIE's account lifecycle profile, on top of `Interop`.
+    Ipsie,
+}
+
+impl Declared {
+    /// Whether the rules of the interop profile hold.
+    #[must_use]
+    pub fn is_interop(self) -> bool {
+        matches!(self, Self::Interop | Self::Ipsie)
+    }
 }
 
 /// Declares [`Quirk`] with its wire names.
 macro_rules! quirks {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal),* $(,)?) => {
         /// One tolerance.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Quirk { $($(#[$doc])* $variant),* }
+        pub enum Quirk { $($(#[doc = $doc])* $variant),* }
 
         impl Quirk {
             /// All of them, in order of declaration.
@@ -44,6 +60,12 @@ macro_rules! quirks {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Quirk::$variant => $name),* }
+            }
+
+            /// What is sent, and what is made of it.
+            #[must_use]
+            pub fn about(self) -> &'static str {
+                match self { $(Quirk::$variant => concat!($($doc),*).trim_ascii()),* }
             }
         }
     };
@@ -112,6 +134,8 @@ quirks! {
     RemoveValueList = "remove_value_list",
     /// `{"terminationDate": "soon"}`: kept as it is, without effect.
     FreeTextDate = "free_text_date",
+    /// `{"emails": [{"type": "work", "primary": true}]}`: an element that says nothing, left out.
+    HollowElement = "hollow_element",
 }
 
 /// A set of quirks.
@@ -128,6 +152,7 @@ impl Quirks {
         let all = Quirk::ALL.iter().fold(Self(0), |set, q| set.with(*q));
         match declared {
             Declared::Rfc => Self::ALWAYS.iter().fold(Self(0), |set, q| set.with(*q)),
+            Declared::Interop | Declared::Ipsie => Self(0),
             Declared::Entra => all,
             Declared::Auto | Declared::Okta | Declared::OneLogin => Self::RISKY.iter().fold(all, |set, q| set.without(*q)),
         }
@@ -149,6 +174,19 @@ impl Quirks {
     #[must_use]
     pub fn has(self, q: Quirk) -> bool {
         self.0 & Self::bit(q) != 0
+    }
+
+    /// Whether none is on.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that a declaration turns on as soon as a request shows who sent it.
+    #[must_use]
+    pub fn by_evidence(declared: Declared) -> Self {
+        let risky = Self::RISKY.iter().fold(Self(0), |set, q| set.with(*q));
+        if declared == Declared::Auto { risky } else { Self(0) }
     }
 
     /// Those that are on.
@@ -243,6 +281,12 @@ impl Dialect {
         Self { declared, evidence: client.evidence(), tuning }
     }
 
+    /// The tolerances that are on when the request shows nothing more.
+    #[must_use]
+    pub fn quirks(&self) -> Quirks {
+        self.tuning.over(Quirks::of(self.declared))
+    }
+
     /// Starts reading.
     #[must_use]
     pub fn reading(&self) -> Reading {
@@ -313,10 +357,34 @@ impl Reading {
         }
     }
 
+    /// Ignores a name that no schema has, with a note, or refuses it.
+    ///
+    /// # Errors
+    /// 400 `invalidSyntax` that says why.
+    pub fn unknown(&mut self, name: &str, why: &str) -> Result<(), Error> {
+        if self.allow(Quirk::UnknownAttribute, || format!("{name}: ignored, {why}")) {
+            return Ok(());
+        }
+        Err(Error::syntax(format!("{name}: {why}")))
+    }
+
+    /// Whether an attribute is to be taken for one that no schema has.
+    #[must_use]
+    pub fn hides(&self, attr: &Attribute) -> bool {
+        let refused = attr.returned == Returned::Never && attr.name == "password" && !self.has(Quirk::PasswordDropped);
+        refused || (self.declared == Declared::Ipsie && interop::is_credential(attr))
+    }
+
     /// Whether the RFC is to be taken to the letter.
     #[must_use]
     pub fn strict(&self) -> bool {
-        self.declared == Declared::Rfc
+        self.declared == Declared::Rfc || self.interop()
+    }
+
+    /// Whether the rules of the interop profile hold.
+    #[must_use]
+    pub fn interop(&self) -> bool {
+        self.declared.is_interop()
     }
 }
 
