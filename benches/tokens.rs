@@ -1,10 +1,11 @@
-//! The check of a token that was seen before.
+//! The check of a token that was seen before, and the count of its requests.
 //!
 //! `cargo bench --bench tokens`
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rollbook::domain::{Actor, Idp, Scopes, TokenKind};
 use rollbook::service::auth::Auth;
+use rollbook::service::rates::{Rates, Usual};
 use rollbook::service::{Hand, tenants, tokens};
 use rollbook::store::backend::{self, Database};
 use std::hint::black_box;
@@ -40,5 +41,31 @@ fn checks(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, checks);
+/// One principal among ten thousand, its clock going on a microsecond with every request.
+fn counts(c: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let database = Database::parse(&format!("sqlite://{}/bench.db", dir.path().display())).expect("the URL is sound");
+    let mut conn = database.connect().expect("the file can be opened");
+    backend::migrate(&mut conn).expect("the tables can be made");
+    let hand = Hand { vault: Arc::new(Vault::new(b"root")), actor: Actor::Admin("bench".to_owned()), now: 0, request_id: None };
+    let issued = backend::write(&mut conn, |conn| {
+        tenants::create(conn, &hand, "counted", Idp::Auto, None)?;
+        tokens::issue(conn, "counted", &tokens::Order::default(), 0)
+    });
+    let (_, token) = issued.expect("a token can be issued");
+    let principal = Auth::default().check(&mut conn, &token, 0).expect("the token is good");
+    let rates = Rates::new(Usual { tenant: 1_000_000, token: 1_000_000, burst: 5000 });
+    let mut now = 1_000_000_000_000;
+    for n in 0..10_000 {
+        rates.admit_key(&n.to_string(), now).expect("each has a burst");
+    }
+    c.bench_function("count a request of a token and its tenant, beside 10,000 others", |b| {
+        b.iter(|| {
+            now += 1;
+            black_box(rates.admit(&principal, now).is_ok())
+        });
+    });
+}
+
+criterion_group!(benches, checks, counts);
 criterion_main!(benches);

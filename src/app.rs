@@ -15,6 +15,7 @@ use crate::service::jws::Unchecked;
 use crate::service::letters::Post;
 use crate::service::notes::Fired;
 use crate::service::oauth::Names;
+use crate::service::rates::Rates;
 use crate::service::vault::Vault;
 use crate::service::{self, admin_keys, issuers, jws, tokens};
 use crate::store::backend::{self, ConnPool, Database};
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Tells the time, in microseconds since the epoch. Tests bring their own.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -51,6 +53,8 @@ pub fn clock(config: &Config) -> Clock {
 
 /// How long a request waits for a connection before it is answered "busy".
 const CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How long a request waits until its password can be hashed, before it is answered "busy".
+const HASHER_WAIT: Duration = Duration::from_secs(10);
 /// How often a transaction is tried that others get in the way of.
 const ATTEMPTS: u32 = 10;
 
@@ -71,6 +75,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How often each tolerance has fired.
     pub fired: Arc<Fired>,
+    /// Who sends too many requests.
+    pub rates: Rates,
     throttle: Arc<Throttle>,
     /// OAuth clients that fail to prove who they are.
     pub client_throttle: Throttle,
@@ -85,6 +91,8 @@ pub struct App {
     queues: scrape::Known,
     /// Whether something was deleted that may still be in files of the database.
     unscrubbed: AtomicBool,
+    /// How many passwords can be hashed at a time.
+    hashers: Arc<Semaphore>,
 }
 
 /// What is written at leisure.
@@ -125,6 +133,8 @@ impl App {
         auth.refresh(&mut conn).map_err(text)?;
         drop(conn);
         let limits = config.service_limits();
+        let rates = Rates::new(config.usual_rates());
+        let hashers = (worker_count(&config) / 2).max(1);
         let app = Self {
             config,
             auth,
@@ -137,6 +147,7 @@ impl App {
             vault,
             metrics,
             fired: Arc::default(),
+            rates,
             throttle: Arc::default(),
             client_throttle: Throttle::of_each_alone(),
             pool,
@@ -145,6 +156,7 @@ impl App {
             later: Mutex::default(),
             queues: scrape::Known::default(),
             unscrubbed: AtomicBool::new(false),
+            hashers: Arc::new(Semaphore::new(hashers)),
         };
         Ok((app, thread))
     }
@@ -246,6 +258,25 @@ impl App {
             Some(writer) => writer.write_blocking(f),
             None => persistently(&self.pool, &f, &self.metrics.busy),
         })
+    }
+
+    /// Hashes a password. However many come, half of the cores are left for everything else.
+    ///
+    /// # Errors
+    /// What `f` returns; [`Error::Busy`] when too many wait.
+    pub async fn hash<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T> + Send + 'static,
+    {
+        let waited = tokio::time::timeout(HASHER_WAIT, self.hashers.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = waited else { return self.counted(Err(Error::Busy("too many passwords wait to be hashed".to_owned()))) };
+        blocking(move || {
+            // Held until it is done, even if the client has gone.
+            let _turn = turn;
+            f()
+        })
+        .await
     }
 
     /// Counts what is answered "busy".

@@ -2,8 +2,9 @@
 
 mod listener;
 
-use crate::domain::settings::is_address;
+use crate::domain::settings::{check_rates, is_address};
 use crate::service::Limits;
+use crate::service::rates::Usual;
 use crate::store::backend::Database;
 use ipnet::IpNet;
 pub use listener::{ClientCertificates, TlsConfig};
@@ -64,6 +65,12 @@ pub struct LimitsConfig {
     pub page_default: u32,
     pub page_max: u32,
     pub cursor_seconds: u32,
+    /// Requests per second of a tenant; 0 for no limit.
+    pub requests_per_second_tenant: u32,
+    /// Requests per second of a token, or of a key of the admin API; 0 for no limit.
+    pub requests_per_second_token: u32,
+    /// Requests that may come at once.
+    pub request_burst: u32,
 }
 
 /// `[discovery]`
@@ -168,6 +175,9 @@ impl Default for LimitsConfig {
             page_default: 100,
             page_max: 1000,
             cursor_seconds: 3600,
+            requests_per_second_tenant: 500,
+            requests_per_second_token: 250,
+            request_burst: 5000,
         }
     }
 }
@@ -246,6 +256,9 @@ const KEYS: &[(&str, Shape)] = &[
     ("limits.page_default", Shape::Number),
     ("limits.page_max", Shape::Number),
     ("limits.cursor_seconds", Shape::Number),
+    ("limits.requests_per_second_tenant", Shape::Number),
+    ("limits.requests_per_second_token", Shape::Number),
+    ("limits.request_burst", Shape::Number),
     ("discovery.anonymous", Shape::Flag),
     ("notes.keep_days", Shape::Number),
     ("mail.url", Shape::Text),
@@ -340,6 +353,10 @@ impl Config {
                 "body_bytes must be at least 1024, json_depth 4 to 100, filter_depth at most 200, patch_operations at least 1".to_owned(),
             );
         }
+        let rates = check_rates(Some(l.requests_per_second_tenant), Some(l.requests_per_second_token), Some(l.request_burst));
+        if let Err(why) = rates {
+            return bad("limits", why);
+        }
         Ok(self)
     }
 
@@ -358,6 +375,13 @@ impl Config {
             page_max: i64::from(l.page_max),
             cursor_seconds: i64::from(l.cursor_seconds),
         }
+    }
+
+    /// How many requests there may be of whoever has no limits of their own.
+    #[must_use]
+    pub fn usual_rates(&self) -> Usual {
+        let l = &self.limits;
+        Usual { tenant: l.requests_per_second_tenant, token: l.requests_per_second_token, burst: l.request_burst }
     }
 
     /// The configuration as TOML, with the password of a database URL hidden.

@@ -36,6 +36,9 @@ pub enum Error {
     /// Whoever asks is not served for a while.
     #[error("{0}")]
     Paused(String),
+    /// Whoever asks has asked too often; after so many seconds trying again will work.
+    #[error("{detail}")]
+    TooMany { detail: String, seconds: u64 },
     /// Too much going on; trying again will work.
     #[error("the server is busy: {0}")]
     Busy(String),

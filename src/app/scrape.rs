@@ -18,6 +18,7 @@ impl App {
         self.measure_pools();
         self.metrics.set_tolerances(self.fired.all());
         self.metrics.set_refused(self.auth.refused());
+        self.metrics.set_limited(self.rates.refused());
         self.metrics.text()
     }
 

@@ -245,6 +245,9 @@ pub enum TokenCommand {
         /// The thumbprint of the certificate that must be presented with it (RFC 8705, base64url of SHA-256)
         #[arg(long, value_name = "X5T")]
         certificate: Option<String>,
+        /// The member whose own token it is to be, by id, userName or address: it opens /Me and nothing else
+        #[arg(long, value_name = "MEMBER")]
+        member: Option<String>,
         /// Print the token alone
         #[arg(long)]
         quiet: bool,

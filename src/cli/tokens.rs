@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub fn run(config: &Config, actor: &str, command: &TokenCommand) -> Outcome {
     let now = clock(config)();
     match command {
-        TokenCommand::Issue { tenant, source, name, expires, scope, jwt, certificate, quiet } => {
+        TokenCommand::Issue { tenant, source, name, expires, scope, jwt, certificate, member, quiet } => {
             let scopes = if scope.is_empty() { Scopes::ALL } else { Scopes::parse(&scope.join(" "))? };
             let order = tokens::Order {
                 kind: if *jwt { TokenKind::Jwt } else { TokenKind::Opaque },
@@ -22,6 +22,7 @@ pub fn run(config: &Config, actor: &str, command: &TokenCommand) -> Outcome {
                 expires_at: expires.map(|d| now + d),
                 source: source.clone(),
                 certificate: certificate.clone(),
+                member: member.clone(),
             };
             let (kept, secret) = Desk::open(config, actor, tenant)?.write(|c, act| tokens::issue_for(c, act, &order))?;
             told(&kept, &secret, tenant, *quiet)
@@ -81,7 +82,7 @@ fn list_tokens(list: &[Token], as_json: bool, now: i64) -> Outcome {
     if as_json {
         let rows = list.iter().map(|t| {
             json!({
-                "id": t.id, "name": t.name, "source": t.source, "replaces": t.replaces, "kind": t.kind.as_str(), "scopes": t.scopes.to_string(), "state": state(t),
+                "id": t.id, "name": t.name, "source": t.source, "replaces": t.replaces, "member": t.member, "kind": t.kind.as_str(), "scopes": t.scopes.to_string(), "state": state(t),
                 "created": write_time(t.created_at), "expires": t.expires_at.map(write_time),
                 "lastUsed": t.last_used_at.map(write_time), "revoked": t.revoked_at.map(write_time)
             })
@@ -105,7 +106,7 @@ fn list_tokens(list: &[Token], as_json: bool, now: i64) -> Outcome {
             time(t.expires_at),
             time(t.last_used_at),
             time(Some(t.created_at)),
-            t.name
+            t.member.as_ref().map_or_else(|| t.name.clone(), |person| format!("{} (of member {person})", t.name))
         ))
     })
 }

@@ -6,6 +6,7 @@ pub mod key;
 pub mod lifecycle;
 pub mod member;
 pub mod outside;
+pub mod self_service;
 pub mod settings;
 pub mod source;
 pub mod tenant;

@@ -1,5 +1,6 @@
 //! What a tenant can set.
 
+use super::self_service;
 use serde::{Deserialize, Serialize};
 
 /// The languages of mails and pages.
@@ -73,6 +74,28 @@ pub enum DeleteRule {
     Immediate,
 }
 
+/// What becomes of a password that a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Passwords {
+    /// It is taken and not kept.
+    #[default]
+    Drop,
+    /// Its hash is kept.
+    Keep,
+}
+
+/// Which user names and passwords are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Usernames {
+    /// All of them.
+    #[default]
+    Any,
+    /// Those in the classes of RFC 8265.
+    Precis,
+}
+
 /// What a tenant can set. Every setting has a default, so that a new tenant works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -124,6 +147,16 @@ pub struct Settings {
     pub page_max: Option<u16>,
     /// Most operations of one SCIM PATCH; without it, the server's.
     pub patch_operations: Option<u16>,
+    /// What members may change of themselves with a token of their own.
+    pub self_service: Vec<String>,
+    pub passwords: Passwords,
+    pub usernames: Usernames,
+    /// Requests per second of the whole tenant; without it, the server's; 0 for no limit.
+    pub requests_per_second_tenant: Option<u32>,
+    /// Requests per second of one token; without it, the server's; 0 for no limit.
+    pub requests_per_second_token: Option<u32>,
+    /// Requests that may come at once; without it, the server's.
+    pub request_burst: Option<u32>,
 }
 
 impl Default for Settings {
@@ -156,6 +189,12 @@ impl Default for Settings {
             page_default: None,
             page_max: None,
             patch_operations: None,
+            self_service: self_service::usual(),
+            passwords: Passwords::default(),
+            usernames: Usernames::default(),
+            requests_per_second_tenant: None,
+            requests_per_second_token: None,
+            request_burst: None,
         }
     }
 }
@@ -179,6 +218,8 @@ impl Settings {
             within(name, value.unwrap_or(least), least, 1000)?;
         }
         within("patch_operations", self.patch_operations.unwrap_or(1), 1, 10_000)?;
+        self_service::check(&self.self_service)?;
+        check_rates(self.requests_per_second_tenant, self.requests_per_second_token, self.request_burst)?;
         let rising = self.remind_days.windows(2).all(|w| w.first() < w.last());
         if self.remind_days.len() > 2 || !rising || self.remind_days.iter().any(|d| *d == 0 || *d >= self.invite_days) {
             return Err("remind_days is at most two rising numbers of days, below invite_days".to_owned());
@@ -231,6 +272,21 @@ impl Settings {
     }
 }
 
+/// Checks limits of requests, those that are set.
+///
+/// # Errors
+/// A sentence that names the limit.
+pub fn check_rates(tenant: Option<u32>, token: Option<u32>, burst: Option<u32>) -> Result<(), String> {
+    for (name, value, least) in
+        [("requests_per_second_tenant", tenant, 0), ("requests_per_second_token", token, 0), ("request_burst", burst, 1)]
+    {
+        if value.is_some_and(|v| !(least..=1_000_000).contains(&v)) {
+            return Err(format!("{name} is {}; {least} to 1000000 is expected", value.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
 fn is_url(url: &str) -> bool {
     let host = |rest: &str| {
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -278,6 +334,8 @@ mod tests {
         for url in ["http://localhost:3000/x", "http://[::1]/", "http://127.0.0.1", "https://app.example.com:8443/a?b=c"] {
             Settings { application_url: Some(url.into()), ..Settings::default() }.check().unwrap();
         }
+        assert!(fault(|s| s.request_burst = Some(0)).contains("request_burst"));
+        assert!(fault(|s| s.self_service = vec!["roles".into()]).contains("roles"));
         assert!(fault(|s| s.locale = "xx".into()).contains("locale"));
         assert!(fault(|s| s.sender_name = Some("a\r\nBcc: b".into())).contains("sender_name"));
         assert!(fault(|s| s.admin_emails = vec!["nobody".into()]).contains("admin_emails"));

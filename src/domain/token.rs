@@ -172,6 +172,8 @@ pub struct Token {
     pub replaces: Option<String>,
     /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705 §3.1).
     pub certificate: Option<String>,
+    /// The permanent id of the member whose own token it is; it opens `/Me` and nothing else.
+    pub member: Option<String>,
 }
 
 /// Whether a token is accepted, or a key of the admin API.

@@ -4,10 +4,10 @@ use super::call::Known;
 use super::edge::RequestId;
 use super::tls;
 use crate::app::App;
-use crate::domain::{Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
+use crate::domain::{Actor, Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Client, Dialect, Tuning};
-use crate::service::{Ctx, auth::Principal, certificates, declared, sources};
+use crate::service::{Ctx, auth::Principal, certificates, declared, me, sources};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
@@ -42,8 +42,26 @@ async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
     let principal = app.authenticate(token).await?;
     principal.bound_to(tls::presented_thumbprint(req.request()).as_deref())?;
     check_certificate(req, &principal.source, app.now())?;
+    app.rates.admit(&principal, app.now())?;
     principal.admitted()?;
-    Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal) }))
+    let me = enter(&app, req.path(), &principal).await?;
+    Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal), me }))
+}
+
+/// Lets a member in whose own token it is, now and not any more after a deactivation; the SCIM id. It opens little.
+async fn enter(app: &App, path: &str, principal: &Principal) -> Result<Option<String>> {
+    let Some(person) = principal.member.clone() else { return Ok(None) };
+    let tenant = principal.tenant.id;
+    let id = app.look_up(move |conn| me::enter(conn, tenant, &person)).await?;
+    if is_me(path) || is_discovery(path) {
+        return Ok(Some(id));
+    }
+    app.metrics.not_let_in("scope");
+    Err(Error::Denied("this token is a member's own: it opens /Me and the discovery documents, and nothing else".to_owned()))
+}
+
+fn is_me(path: &str) -> bool {
+    path.strip_prefix("/scim").is_some_and(|p| p.strip_prefix("/v2").unwrap_or(p) == "/Me")
 }
 
 /// Refuses whoever comes without a certificate that the source demands.
@@ -98,13 +116,15 @@ fn anonymous(app: &App, req: &ServiceRequest) -> Known {
     };
     let nothing = ScimSource::new(nobody.id, "", 0);
     let scopes = Scopes { read: true, write: false, secrets: false };
-    let owner = Owner { tenant: Arc::new(nobody), source: Arc::new(nothing), tuning: Tuning::default(), token_id: Arc::from("") };
+    let owner =
+        Owner { tenant: Arc::new(nobody), source: Arc::new(nothing), tuning: Tuning::default(), token_id: Arc::from(""), writer: None };
     let ctx = build(app, req, owner);
-    Known { ctx, scopes }
+    Known { ctx, scopes, me: None }
 }
 
 fn context(app: &App, req: &ServiceRequest, p: &Principal) -> Ctx {
-    let owner = Owner { tenant: p.tenant.clone(), source: p.source.clone(), tuning: p.tuning, token_id: p.token_id.clone() };
+    let writer = p.member.as_ref().map(|_| Actor::Member);
+    let owner = Owner { tenant: p.tenant.clone(), source: p.source.clone(), tuning: p.tuning, token_id: p.token_id.clone(), writer };
     let ctx = build(app, req, owner);
     if let Some(evidence) = &ctx.dialect.evidence {
         app.saw(ctx.tenant_id(), evidence, ctx.now);
@@ -118,10 +138,12 @@ struct Owner {
     source: Arc<ScimSource>,
     tuning: Tuning,
     token_id: Arc<str>,
+    /// Who writes, when it is not a source.
+    writer: Option<Actor>,
 }
 
 fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
-    let Owner { tenant, source, tuning, token_id } = owner;
+    let Owner { tenant, source, tuning, token_id, writer } = owner;
     let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let client =
         Client { user_agent: text("user-agent"), adscim_version: req.headers().contains_key("adscimversion"), query: req.query_string() };
@@ -132,7 +154,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         tenant,
         source,
         token_id,
-        writer: None,
+        writer,
         now: app.now(),
         request_id,
         method: method_name(req),

@@ -21,6 +21,8 @@ pub struct Call {
     pub query: String,
     pub conditions: Conditions,
     pub scopes: crate::domain::Scopes,
+    /// The SCIM id of the member whose own token it is.
+    pub me: Option<String>,
     /// Whether the client takes `application/json` and not `application/scim+json`.
     pub plain_json: bool,
 }
@@ -30,6 +32,8 @@ pub struct Call {
 pub struct Known {
     pub ctx: Ctx,
     pub scopes: crate::domain::Scopes,
+    /// The SCIM id of the member whose own token it is.
+    pub me: Option<String>,
 }
 
 impl FromRequest for Call {
@@ -57,6 +61,7 @@ impl Call {
             app,
             ctx: known.ctx,
             scopes: known.scopes,
+            me: known.me,
             query: req.query_string().to_owned(),
             conditions: Conditions {
                 if_match: text(header::IF_MATCH).map(Tags::parse),

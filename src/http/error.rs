@@ -20,6 +20,7 @@ impl ResponseError for Error {
             Self::Stale => 412,
             Self::Unauthorized(_) => 401,
             Self::Forbidden(_) | Self::Denied(_) => 403,
+            Self::TooMany { .. } => 429,
             Self::Busy(_) | Self::Paused(_) => 503,
             Self::Internal(_) => 500,
         };
@@ -62,6 +63,9 @@ pub(super) fn put_headers(e: &Error, out: &mut HttpResponseBuilder) {
         }
         Error::Busy(_) => {
             out.insert_header((header::RETRY_AFTER, "1"));
+        }
+        Error::TooMany { seconds, .. } => {
+            out.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         Error::Scim(e) if e.status == 415 => {
             out.insert_header((header::ACCEPT, "application/scim+json, application/json"));

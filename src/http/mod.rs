@@ -8,6 +8,7 @@ pub mod client;
 pub mod connections;
 pub mod edge;
 pub mod error;
+pub mod me;
 pub mod metrics;
 pub mod oauth;
 pub mod ops;
@@ -71,7 +72,14 @@ fn scim_routes(cfg: &mut ServiceConfig) {
         .service(only("/Schemas/{urn}", &[Method::GET]).route(get().to(scim::schema)))
         .service(only("/.search", &[Method::POST]).route(web::post().to(|c, b| scim::search(c, None, b))))
         .service(web::resource("/Bulk").to(scim::unsupported_bulk))
-        .service(web::resource("/Me").to(scim::unsupported_me))
+        .service(
+            only("/Me", &[Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+                .route(get().to(me::get))
+                .route(web::post().to(me::create))
+                .route(web::put().to(me::replace))
+                .route(web::patch().to(me::patch))
+                .route(web::delete().to(me::delete)),
+        )
         .configure(|cfg| resource_routes(cfg, "/Users", ResourceKind::User))
         .configure(|cfg| resource_routes(cfg, "/Groups", ResourceKind::Group))
         .service(only("", &[Method::GET]).route(get().to(|c| scim::list(c, None))))

@@ -4,6 +4,7 @@ use super::body::Body;
 use super::call::Call;
 use super::reply;
 use crate::app::App;
+use crate::domain::settings::Passwords;
 use crate::domain::{Idp, Scope};
 use crate::error::{Error, Result};
 use crate::scim::dialect::interop;
@@ -11,6 +12,7 @@ use crate::scim::discovery::{self, Announced};
 use crate::scim::message::ListRequest;
 use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::{self, Reading, json};
+use crate::service::passwords::{self, Wish};
 use crate::service::read::{self, Read};
 use crate::service::render::{self, Rendered};
 use crate::service::write::{self, Saved};
@@ -28,7 +30,8 @@ const SHOWN_MEMBERS: i64 = 100;
 pub async fn create(call: Call, kind: ResourceKind, body: Body) -> Result<HttpResponse> {
     let rt = ResourceType::of(kind);
     let projection = shown_after_write(&call, rt)?;
-    let wanted = write::read_wanted(&call.ctx, rt, &body.0)?;
+    let mut wanted = write::read_wanted(&call.ctx, rt, &body.0)?;
+    hash(&call, None, &mut wanted.password).await?;
     let (ctx, shown) = (call.ctx.clone(), projection.clone());
     let (saved, group) = call
         .app
@@ -81,10 +84,11 @@ async fn with_secrets(call: &Call, rendered: Rendered, shown: &scim::Projection,
 pub async fn replace(call: Call, kind: ResourceKind, id: Path<String>, body: Body) -> Result<HttpResponse> {
     let rt = ResourceType::of(kind);
     let id = id.into_inner();
-    let wanted = match write::read_wanted(&call.ctx, rt, &body.0) {
+    let mut wanted = match write::read_wanted(&call.ctx, rt, &body.0) {
         Ok(wanted) => wanted,
         Err(fault) => return before_body(&call, rt, id, fault).await,
     };
+    hash(&call, Some(&id), &mut wanted.password).await?;
     let projection = shown_after_write(&call, rt)?;
     let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
     let (saved, group) = call
@@ -102,10 +106,11 @@ pub async fn replace(call: Call, kind: ResourceKind, id: Path<String>, body: Bod
 pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body) -> Result<HttpResponse> {
     let rt = ResourceType::of(kind);
     let id = id.into_inner();
-    let change = match write::read_change(&call.ctx, rt, &body.0) {
+    let mut change = match write::read_change(&call.ctx, rt, &body.0) {
         Ok(change) => change,
         Err(fault) => return before_body(&call, rt, id, fault).await,
     };
+    hash(&call, Some(&id), &mut change.password).await?;
     let projection = shown_after_write(&call, rt)?;
     let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
     let (saved, group, brief) = call
@@ -131,6 +136,23 @@ pub async fn delete(call: Call, kind: ResourceKind, id: Path<String>) -> Result<
     let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
     call.app.write(move |conn| write::delete(conn, &ctx, rt, &id, &conditions)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Hashes the password in a request, which takes a while, before its transaction begins. `id` is of the user who may have one.
+async fn hash(call: &Call, id: Option<&str>, password: &mut Wish) -> Result<()> {
+    if !password.is_unhashed() {
+        return Ok(());
+    }
+    let kept = match id.map(str::to_owned) {
+        None => None,
+        Some(id) => {
+            let ctx = call.ctx.clone();
+            call.app.look_up(move |conn| passwords::kept(conn, &ctx, &id)).await?
+        }
+    };
+    let mut wish = password.clone();
+    *password = call.app.hash(move || wish.hash(kept.as_deref()).map(|()| wish)).await?;
+    Ok(())
 }
 
 /// A group's members are read in the transaction that changed them; a user is rendered outside of it.
@@ -204,8 +226,13 @@ async fn answer_list(call: Call, kind: Option<ResourceKind>, request: ListReques
 pub async fn service_provider_config(call: Call) -> Result<HttpResponse> {
     refuse_filter(&call)?;
     let l = call.ctx.limits;
-    let announced =
-        Announced { page_default: l.page_default, page_max: l.page_max, cursor_seconds: l.cursor_seconds, body_bytes: l.body_bytes };
+    let announced = Announced {
+        page_default: l.page_default,
+        page_max: l.page_max,
+        cursor_seconds: l.cursor_seconds,
+        body_bytes: l.body_bytes,
+        passwords: call.ctx.tenant.settings.passwords == Passwords::Keep,
+    };
     discovered(&call, Some(discovery::service_provider_config(&call.ctx.base, announced)), "")
 }
 
@@ -259,11 +286,6 @@ pub async fn key_set(app: Data<App>) -> Result<HttpResponse> {
 /// `/Bulk`: announced as unsupported.
 pub async fn unsupported_bulk(_: Call) -> Result<HttpResponse> {
     Err(Error::Scim(scim::Error::status(501, "/Bulk is not supported by this server; /ServiceProviderConfig says so")))
-}
-
-/// `/Me`: unsupported.
-pub async fn unsupported_me(_: Call) -> Result<HttpResponse> {
-    Err(Error::Scim(scim::Error::status(501, "/Me is not supported by this server")))
 }
 
 /// A version that does not exist (RFC 7644 §3.13).

@@ -13,6 +13,8 @@ use std::time::Duration;
 const BEAT: Duration = Duration::from_millis(250);
 /// Beats between two writes of notes and uses.
 const WRITE_EVERY: u32 = 4;
+/// Beats between two times that senders of requests are forgotten who are quiet.
+const TIDY_EVERY: u32 = 4 * 60;
 /// Beats between two prunings.
 const PRUNE_EVERY: u32 = 4 * 60 * 10;
 /// Rows that one pruning removes at most, so that it holds nothing up.
@@ -47,6 +49,9 @@ fn run(app: &App, beat: u32) {
         app.metrics.sort_in();
         report("notes", write_down(app));
         report("statistics", app.refresh_statistics().map_err(Into::into));
+    }
+    if beat.is_multiple_of(TIDY_EVERY) {
+        app.rates.tidy(app.now());
     }
     if beat % PRUNE_EVERY == 1 {
         report("pruning", prune(app));

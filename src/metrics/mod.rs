@@ -25,12 +25,16 @@ const WRITES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// Reasons for which a request is not let in. The first three are found out by the token check.
 pub const AUTH_REASONS: [&str; 6] = ["unknown", "expired", "revoked", "missing", "malformed", "scope"];
 
-const COUNTERS: [(&str, &str); 5] = [
+/// What a request can be too many of.
+const RATE_LIMITS: [&str; 3] = ["tenant", "token", "admin_key"];
+
+const COUNTERS: [(&str, &str); 6] = [
     (requests::REQUESTS, "Requests that were answered, by route, method and status."),
     (tenants::REQUESTS, "Requests with a token, by tenant; beyond metrics.tenants under the name other."),
     ("rollbook_tolerances_total", "Times that something beyond the RFC was tolerated, by its name."),
     ("rollbook_database_busy_total", "Transactions that were tried again or answered busy."),
     ("rollbook_auth_failures_total", "Requests that were not let in, by reason."),
+    ("rollbook_requests_limited_total", "Requests that were refused because there were too many, by limit."),
 ];
 
 const GAUGES: [(&str, &str); 10] = [
@@ -60,6 +64,7 @@ pub struct Metrics {
     pub busy: Counter,
     auth_failures: Vec<(&'static str, Counter)>,
     tolerances: Vec<(&'static str, Counter)>,
+    limited: Vec<(&'static str, Counter)>,
     pub queues: QueueGauges,
     pub connections: ConnectionGauges,
 }
@@ -100,6 +105,7 @@ impl Metrics {
             tenants: Tenants::new(made.clone(), tenants),
             busy: made.counter("rollbook_database_busy_total", &[]),
             auth_failures: counters("rollbook_auth_failures_total", "reason", &mut AUTH_REASONS.into_iter()),
+            limited: counters("rollbook_requests_limited_total", "limit", &mut RATE_LIMITS.into_iter()),
             tolerances: counters("rollbook_tolerances_total", "quirk", &mut { tolerances }),
             queues: QueueGauges::new(&made),
             connections: ConnectionGauges::new(&made),
@@ -127,6 +133,11 @@ impl Metrics {
     /// Brings what the token check has counted up to date.
     pub fn set_refused(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
         bring_up(&self.auth_failures, counts);
+    }
+
+    /// Brings what was refused as too many up to date.
+    pub fn set_limited(&self, counts: impl Iterator<Item = (&'static str, u64)>) {
+        bring_up(&self.limited, counts);
     }
 
     /// Brings the tolerances up to date.

@@ -17,6 +17,8 @@ pub struct Announced {
     pub cursor_seconds: i64,
     /// Bytes of the largest body.
     pub body_bytes: usize,
+    /// Whether a password can be set.
+    pub passwords: bool,
 }
 
 /// `/ServiceProviderConfig`.
@@ -31,7 +33,7 @@ pub fn service_provider_config(base: &str, a: Announced) -> Value {
         "patch": {"supported": true},
         "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": a.body_bytes},
         "filter": {"supported": true, "maxResults": a.page_max},
-        "changePassword": {"supported": false},
+        "changePassword": {"supported": a.passwords},
         "sort": {"supported": true},
         "etag": {"supported": true},
         "pagination": {

@@ -17,9 +17,11 @@ pub mod message;
 pub mod parse;
 pub mod patch;
 pub mod path;
+pub mod precis;
 pub mod project;
 pub mod resource;
 pub mod schema;
+pub mod secret;
 pub mod value;
 
 pub use dialect::{Dialect, Note, Quirk, Quirks, Reading};

@@ -28,6 +28,8 @@ pub struct Principal {
     pub scopes: Scopes,
     /// The certificate that must be presented with the token.
     pub certificate: Option<Arc<str>>,
+    /// The permanent id of the member whose own token it is.
+    pub member: Option<Arc<str>>,
     credential: Credential,
     expires_at: Option<i64>,
 }
@@ -44,6 +46,8 @@ pub struct Accepted {
     pub scopes: Scopes,
     pub certificate: Option<String>,
     pub expires_at: Option<i64>,
+    /// The permanent id of the member whose own token it is.
+    pub member: Option<String>,
 }
 
 impl From<Token> for Accepted {
@@ -56,6 +60,7 @@ impl From<Token> for Accepted {
             scopes: t.scopes,
             certificate: t.certificate,
             expires_at: t.expires_at,
+            member: t.member,
         }
     }
 }
@@ -290,6 +295,7 @@ fn principal(conn: &mut Conn, found: Accepted) -> Result<Principal> {
         token_id: found.id.into(),
         scopes: found.scopes,
         certificate: found.certificate.map(Into::into),
+        member: found.member.map(Into::into),
         credential: found.credential,
         expires_at: found.expires_at,
     })

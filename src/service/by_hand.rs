@@ -51,7 +51,7 @@ pub fn change(conn: &mut Conn, act: &Act, place: &Place, key: &str, version: Opt
     let says_active = named(patch, "active").is_some_and(|v| !v.is_null());
     provision::keep_opinions(&mut wanted.doc, &old, false);
     let naming = if row.label_derived { Naming::Derive } else { Naming::AsGiven };
-    let change = provision::Change { old, new: wanted.doc, naming, says_active, back: None };
+    let change = provision::Change { old, new: wanted.doc, naming, says_active, back: None, password: wanted.password };
     let extras = render::extras(conn, &ctx, &row)?;
     let present = Saved { row, extras, changed: false, created: false };
     provision::save(conn, &ctx, users(), present, change, wanted.reading)
@@ -63,6 +63,9 @@ fn users() -> &'static ResourceType {
 
 /// Reads a document as if it came from a source. An admin need not say which schemas it follows.
 fn read(ctx: &Ctx, user: &Doc) -> Result<Wanted> {
+    if named(user, "password").is_some() {
+        return Err(Error::Invalid("user: password: it is for members and their identity provider to choose".to_owned()));
+    }
     let mut user = user.clone();
     if named(&user, "schemas").is_none() {
         user.insert("schemas".to_owned(), json!([USER_URN, ENTERPRISE_URN, EMPLOYEE_URN]));

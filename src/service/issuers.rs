@@ -163,5 +163,6 @@ pub fn accepted(conn: &mut Conn, trusted: &TrustedIssuer, claims: &Claims, now: 
         scopes: kept.scopes,
         certificate: claims.certificate().map(str::to_owned),
         expires_at: Some(expires_at),
+        member: None,
     })
 }

@@ -24,11 +24,14 @@ pub mod letters;
 pub mod list;
 pub mod locations;
 pub mod mapping;
+pub mod me;
 pub mod members;
 pub mod notes;
 pub mod oauth;
+pub mod passwords;
 pub mod provision;
 pub mod purge;
+pub mod rates;
 pub mod read;
 pub mod render;
 pub mod roll;
@@ -164,6 +167,12 @@ impl Ctx {
     #[must_use]
     pub fn idp(&self) -> Idp {
         sources::idp(&self.tenant, &self.source)
+    }
+
+    /// Whether it is a member who writes, with a token of their own.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.writer == Some(Actor::Member)
     }
 
     /// Refuses what the source may not do.

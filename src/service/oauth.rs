@@ -253,5 +253,6 @@ pub fn accepted(conn: &mut Conn, names: &Names, token: &str, now: i64) -> Result
         scopes: scopes.within(client.scopes),
         certificate: claims.cnf.map(|c| c.thumbprint),
         expires_at: Some(expires_at),
+        member: None,
     }))
 }

@@ -3,18 +3,19 @@
 use super::audit::{self, Note};
 use super::employment::{self, Facets};
 use super::mapping::{self, Doc, Naming};
+use super::passwords::{self, Outcome, Wish};
 use super::render::{self, Extras};
 use super::roll::{self, Act, Decided};
 use super::write::{Saved, Wanted};
-use super::{Ctx, members, notes};
+use super::{Ctx, me, members, notes};
 use crate::domain::lifecycle::{Event, Provision, Refused, Release};
-use crate::domain::settings::{DomainRule, Emailless};
+use crate::domain::settings::{DomainRule, Emailless, Usernames};
 use crate::domain::{Hold, Member, Reason, Source, Stage, State, new_id};
 use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
 use crate::scim::schema::ResourceType;
 use crate::scim::value::fold;
-use crate::scim::{self, EMPLOYEE_URN};
+use crate::scim::{self, EMPLOYEE_URN, precis};
 use crate::store::{Conn, Kind, Record, Row, counts, emails, resources, roll as rows};
 use serde_json::{Map, Value};
 
@@ -27,6 +28,7 @@ pub(super) struct Change {
     pub says_active: bool,
     /// Somebody comes back from quarantine.
     pub back: Option<Event>,
+    pub password: Wish,
 }
 
 /// What a PUT does not say of `active` and `invited` stays as it is.
@@ -64,6 +66,16 @@ fn user_name(doc: &Doc) -> String {
     fold(doc.get("userName").and_then(Value::as_str).unwrap_or_default()).into_owned()
 }
 
+/// Refuses a new name that the tenant does not take.
+fn check_name(act: &Act, old: Option<&Doc>, new: &Doc) -> Result<()> {
+    let name = |doc: &Doc| doc.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let fresh = old.is_none_or(|old| name(old) != name(new));
+    if act.tenant.settings.usernames == Usernames::Precis && fresh {
+        precis::check_user_name(&name(new))?;
+    }
+    Ok(())
+}
+
 // -- arriving --------------------------------------------------------------------
 
 /// Creates a user, or restores one who comes back.
@@ -75,6 +87,7 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
     let act = ctx.act();
     let mut reading = wanted.reading.clone();
     let mut doc = wanted.doc.clone();
+    check_name(&act, None, &doc)?;
     if !wanted.active_cleared && !doc.contains_key("active") {
         doc.insert("active".to_owned(), Value::Bool(true));
     }
@@ -98,6 +111,7 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
     emails::add(conn, ctx.tenant_id(), &row.id, &record.emails)?;
     counts::change(conn, ctx.tenant_id(), Kind::User, &row.id, 1)?;
     roll::carry_out(conn, &act, &decided, Some(&row), &Note::default())?;
+    passwords::settle(conn, &act, &decided.after, &wanted.password)?;
     remember(conn, &act, &decided.after, &facets)?;
     notes::record(conn, ctx, &reading)?;
     let manager = manager_of(conn, ctx, &row)?;
@@ -247,7 +261,7 @@ fn back_in_sight(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted,
     doc.entry("active").or_insert(Value::Bool(true));
     let extras = render::extras(conn, ctx, &row)?;
     let present = Saved { row, extras, changed: false, created: false };
-    let change = Change { old, new: doc, naming: wanted.naming, says_active: false, back: Some(event) };
+    let change = Change { old, new: doc, naming: wanted.naming, says_active: false, back: Some(event), password: wanted.password.clone() };
     save(conn, ctx, rt, present, change, wanted.reading.clone())
 }
 
@@ -268,6 +282,8 @@ fn back_from_hiding(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Want
     let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
     let saved = roll::save(conn, &act, row, Some(&record), &decided.after)?;
     roll::carry_out(conn, &act, &decided, Some(&saved), &Note::because("the identity provider has the person again"))?;
+    let before = members::member(row)?;
+    settle_password(conn, ctx, before, &decided.after, &wanted.password)?.remark(conn, &act, &decided.after)?;
     remember(conn, &act, &decided.after, &facets)?;
     notes::record(conn, ctx, &reading)?;
     let extras = render::extras(conn, ctx, &saved)?;
@@ -281,8 +297,13 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     let act = ctx.act();
     let row = &present.row;
     let before = members::member(row)?.clone();
-    let Change { old, mut new, naming, says_active, back } = change;
-    check_personal_data(&act, &before, &old, &new)?;
+    let Change { old, mut new, naming, says_active, back, password } = change;
+    if ctx.is_member() {
+        me::check(ctx, &before, &old, &new, &password)?;
+    } else {
+        check_personal_data(&act, &before, &old, &new)?;
+    }
+    check_name(&act, Some(&old), &new)?;
     let facets = employment::settle(conn, &act, &row.id, Some(&old), &mut new, &mut reading)?;
     let mut member = before.clone();
     facets.put_into(&mut member);
@@ -304,16 +325,19 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     show_active(&mut new, &after);
     let record = mapping::record(rt, &ctx.tenant, new, naming)?;
     notes::record(conn, ctx, &reading)?;
-    let same = mapping::parsed(row) == mapping::read(&record.doc);
-    if same && after == before && decided.is_empty() {
-        return Ok(present);
-    }
-    if decided.is_empty() {
-        audit::remark(conn, &act, &after, Event::ProfileUpdate.name(), &Note::default())?;
-    }
     for step in &decided {
         roll::carry_out(conn, &act, step, Some(row), &Note::default())?;
     }
+    // After whatever may have taken the old one away.
+    let password = settle_password(conn, ctx, &before, &after, &password)?;
+    let same = mapping::parsed(row) == mapping::read(&record.doc) && after == before && decided.is_empty();
+    if same && password == Outcome::Same {
+        return Ok(present);
+    }
+    if decided.is_empty() && !same {
+        audit::remark(conn, &act, &after, Event::ProfileUpdate.name(), &Note::default())?;
+    }
+    password.remark(conn, &act, &after)?;
     remember(conn, &act, &after, &facets)?;
     store_change(conn, ctx, &act, &present, &record, &after)
 }
@@ -430,19 +454,29 @@ fn invited_event(act: &Act, member: &Member, invited: Option<bool>) -> Result<Op
 
 /// Where the tenant demands verified domains, only the owner of a claimed profile may change what identifies it.
 fn check_personal_data(act: &Act, member: &Member, old: &Doc, new: &Doc) -> Result<()> {
+    let changed = ["userName", "emails", "name", "displayName", "phoneNumbers"].into_iter().find(|key| old.get(*key) != new.get(*key));
+    changed.map_or(Ok(()), |key| check_owner(act, member, key))
+}
+
+/// Refuses a change of what belongs to the owner of a claimed profile.
+fn check_owner(act: &Act, member: &Member, what: &str) -> Result<()> {
     let settings = &act.tenant.settings;
     let owned = member.state.stage() == Some(Stage::Claimed) && settings.domains == DomainRule::Verified;
     if !owned || member.mail.as_deref().is_some_and(|a| settings.trusts(a)) {
         return Ok(());
     }
-    let changed = ["userName", "emails", "name", "displayName", "phoneNumbers"].into_iter().find(|key| old.get(*key) != new.get(*key));
-    match changed {
-        Some(key) => {
-            let why = format!("domain_not_verified: {key} of a claimed account can be changed only when its domain is verified");
-            Err(scim::Error::status(403, why).into())
-        }
-        None => Ok(()),
+    let why = format!("domain_not_verified: {what} of a claimed account can be changed only when its domain is verified");
+    Err(scim::Error::status(403, why).into())
+}
+
+/// Sets or removes the password. Of a claimed account it is the owner's: whoever could set it could get in.
+fn settle_password(conn: &mut Conn, ctx: &Ctx, before: &Member, after: &Member, wish: &Wish) -> Result<Outcome> {
+    let act = ctx.act();
+    let outcome = passwords::settle(conn, &act, after, wish)?;
+    if outcome != Outcome::Same && !ctx.is_member() {
+        check_owner(&act, before, "password")?;
     }
+    Ok(outcome)
 }
 
 fn store_change(conn: &mut Conn, ctx: &Ctx, act: &Act, present: &Saved, record: &Record, member: &Member) -> Result<Saved> {

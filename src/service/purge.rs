@@ -149,6 +149,7 @@ fn purge_copies(conn: &mut Conn, act: &Act, row: &Row, member: &Member) -> Resul
     store::invitations::clear(conn, tenant, person)?;
     store::codes::clear(conn, tenant, person)?;
     store::codes::clear_password(conn, tenant, person)?;
+    store::tokens::clear(conn, tenant, person)?;
     store::bulk::forget(conn, tenant, &row.id)?;
     store::notes::forget(conn, tenant, &row.id, person)?;
     store::roll::finished(conn, tenant, &row.id)?;

@@ -147,7 +147,12 @@ fn perform(conn: &mut Conn, act: &Act, decided: &Decided, row: Option<&Row>, eff
         Effect::Mail(letter) => letters::write(conn, act, &decided.before, member, letter)?,
         Effect::Remind => remind(conn, act, member)?,
         Effect::CancelMail => store::outbox::cancel_all(conn, tenant, &member.person, now)?,
-        Effect::EndPassword => store::codes::clear_password(conn, tenant, &member.person)?,
+        Effect::EndPassword => {
+            store::codes::clear_password(conn, tenant, &member.person)?;
+            if store::tokens::revoke_of(conn, tenant, &member.person, now)? > 0 {
+                store::tenants::bump_auth_epoch(conn)?;
+            }
+        }
         Effect::StopClock => purge::start_over(conn, tenant, &member.person)?,
         Effect::Hide => hide(conn, act, member, row)?,
         Effect::Reveal => reveal(conn, act, decided, row)?,

@@ -194,7 +194,8 @@ pub(super) fn changes(before: &Tenant, after: &Tenant) -> Vec<String> {
 }
 
 /// Settings that are numbers, and have none by default.
-const NUMBERS: [&str; 3] = ["page_default", "page_max", "patch_operations"];
+const NUMBERS: [&str; 6] =
+    ["page_default", "page_max", "patch_operations", "requests_per_second_tenant", "requests_per_second_token", "request_burst"];
 
 /// The value of a setting, of the kind that its default has; of a list, the parts between commas.
 fn value(key: &str, text: &str, like: &Value) -> Result<Value> {
@@ -208,7 +209,7 @@ fn value(key: &str, text: &str, like: &Value) -> Result<Value> {
             Value::from(days.map_err(|_| bad("no list of whole numbers"))?)
         }
         Value::Array(_) => text.split(',').map(str::trim).filter(|t| !t.is_empty()).collect(),
-        Value::Null if NUMBERS.contains(&key) => Value::from(text.parse::<u16>().map_err(|_| bad("no whole number"))?),
+        Value::Null if NUMBERS.contains(&key) => Value::from(text.parse::<u32>().map_err(|_| bad("no whole number"))?),
         Value::Null | Value::String(_) | Value::Object(_) => Value::from(text),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::roll::Act;
 use super::tenants::named;
-use super::{audit, sources};
+use super::{audit, me, members, sources};
 use crate::domain::{Scopes, Tenant, Token, TokenKind, new_id, source};
 use crate::error::{Error, Result};
 use crate::store::keys::{self, SigningKey};
@@ -36,6 +36,8 @@ pub struct Order {
     pub source: String,
     /// The certificate that must be presented with it (RFC 8705 §3.1).
     pub certificate: Option<String>,
+    /// The member whose own token it is to be: an id, a userName or an address.
+    pub member: Option<String>,
 }
 
 impl Default for Order {
@@ -47,6 +49,7 @@ impl Default for Order {
             expires_at: None,
             source: source::DEFAULT.to_owned(),
             certificate: None,
+            member: None,
         }
     }
 }
@@ -55,8 +58,11 @@ impl Default for Order {
 struct Claims {
     iss: String,
     aud: String,
-    /// The tenant's name.
+    /// The tenant's name; of a member's own token, the permanent id of the member.
     sub: String,
+    /// The tenant's name, where it is not the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     jti: String,
     iat: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +76,9 @@ struct Claims {
 /// When there is no such tenant or source, or the order makes no sense.
 pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(Token, String)> {
     let tenant = named(conn, tenant)?;
+    if order.member.is_some() {
+        return Err(Error::Invalid("member: a member's own token is issued by an admin".to_owned()));
+    }
     place(conn, &tenant, order, None, now)
 }
 
@@ -78,9 +87,25 @@ pub fn issue(conn: &mut Conn, tenant: &str, order: &Order, now: i64) -> Result<(
 /// # Errors
 /// As [`issue`].
 pub fn issue_for(conn: &mut Conn, act: &Act, order: &Order) -> Result<(Token, String)> {
-    let (token, secret) = place(conn, &act.tenant, order, None, act.now)?;
-    audit::admin(conn, act, "token_issued", &format!("{} ({}, source {})", token.id, token.scopes, token.source))?;
+    let order = Order { member: owner(conn, act, order)?, ..order.clone() };
+    let (token, secret) = place(conn, &act.tenant, &order, None, act.now)?;
+    let whose = token.member.as_ref().map(|person| format!(", of the member {person}")).unwrap_or_default();
+    audit::admin(conn, act, "token_issued", &format!("{} ({}, source {}{whose})", token.id, token.scopes, token.source))?;
     Ok((token, secret))
+}
+
+/// The permanent id of the member whose own a token is to be.
+fn owner(conn: &mut Conn, act: &Act, order: &Order) -> Result<Option<String>> {
+    let Some(key) = &order.member else { return Ok(None) };
+    if order.scopes.secrets {
+        return Err(Error::Invalid("scopes: a member's own token cannot have scim:secrets".to_owned()));
+    }
+    let row = members::named(conn, act, key)?;
+    let member = members::member(&row)?;
+    if !me::may_enter(member) {
+        return Err(Error::conflict("no_access", format!("{} is {} and has no access", row.label, member.state)));
+    }
+    Ok(Some(member.person.clone()))
 }
 
 /// Checks what every kind of secret has.
@@ -133,6 +158,7 @@ fn place(conn: &mut Conn, tenant: &Tenant, order: &Order, replaces: Option<&str>
         revoked_at: None,
         replaces: replaces.map(str::to_owned),
         certificate: order.certificate.clone(),
+        member: order.member.clone(),
     };
     tokens::insert(conn, &token)?;
     Ok((token, secret))
@@ -217,6 +243,7 @@ pub fn rotate(conn: &mut Conn, act: &Act, id: &str, expires_at: Option<i64>) -> 
         expires_at: expires_at.or_else(|| old.expires_at.map(|t| act.now + (t - old.created_at))),
         source: old.source.clone(),
         certificate: old.certificate.clone(),
+        member: old.member.clone(),
     };
     let (token, secret) = place(conn, &act.tenant, &order, Some(id), act.now)?;
     audit::admin(conn, act, "rotation_started", &format!("{id} -> {}", token.id))?;
@@ -296,7 +323,8 @@ fn sign(key: &SigningKey, tenant: &Tenant, id: &str, order: &Order, now: i64) ->
     let claims = Claims {
         iss: ISSUER.to_owned(),
         aud: AUDIENCE.to_owned(),
-        sub: tenant.name.clone(),
+        sub: order.member.as_ref().unwrap_or(&tenant.name).clone(),
+        tenant: order.member.as_ref().map(|_| tenant.name.clone()),
         jti: id.to_owned(),
         iat: now / 1_000_000,
         exp: order.expires_at.map(|t| t / 1_000_000),

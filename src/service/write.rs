@@ -5,9 +5,10 @@
 use super::etag::{self, Conditions};
 use super::groups::{self, Moved};
 use super::mapping::{self, Naming};
+use super::passwords::{self, Wish};
 use super::read::found;
 use super::render::{self, Extras};
-use super::{Ctx, employment, kind_of, notes, provision};
+use super::{Ctx, employment, kind_of, me, notes, provision};
 use crate::domain::new_id;
 use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
@@ -29,6 +30,7 @@ pub struct Wanted {
     pub(super) active_cleared: bool,
     pub(super) naming: Naming,
     pub(super) reading: Reading,
+    pub password: Wish,
 }
 
 /// A PATCH as the client wants it.
@@ -37,6 +39,7 @@ pub struct Change {
     operations: Vec<Operation>,
     members: Vec<MemberChange>,
     reading: Reading,
+    pub password: Wish,
 }
 
 /// A resource after a write.
@@ -56,13 +59,14 @@ pub struct Saved {
 /// 400 that names the fault.
 pub fn read_wanted(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Wanted> {
     let mut reading = ctx.reading();
-    let map = json::object(body, ctx.limits.json_depth)?;
+    let mut map = json::object(body, ctx.limits.json_depth)?;
+    let password = passwords::take(&ctx.tenant.settings, rt.kind, &mut map)?;
     let cleared = |name: &str| map.iter().any(|(k, v)| v.is_null() && k.eq_ignore_ascii_case(name));
     let active_cleared = cleared("active");
     let naming = if cleared("displayName") { Naming::AsGiven } else { Naming::Derive };
     let mut doc = resource::read(rt, map, &mut reading)?;
     let members = if rt.kind == ResourceKind::Group { members::take(&mut doc)? } else { None };
-    Ok(Wanted { doc, members, active_cleared, naming, reading })
+    Ok(Wanted { doc, members, active_cleared, naming, reading, password })
 }
 
 /// Reads the body of a PATCH.
@@ -72,10 +76,11 @@ pub fn read_wanted(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Wanted> 
 pub fn read_change(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Change> {
     let mut reading = ctx.reading();
     let map = json::object(body, ctx.limits.json_depth)?;
-    let operations = message::patch_op(rt, map, ctx.limits.patch_operations, &mut reading)?;
+    let mut operations = message::patch_op(rt, map, ctx.limits.patch_operations, &mut reading)?;
+    let password = passwords::take_from(&ctx.tenant.settings, rt.kind, &mut operations)?;
     let (operations, members) =
         if rt.kind == ResourceKind::Group { members::split(rt, operations, &mut reading)? } else { (operations, Vec::new()) };
-    Ok(Change { operations, members, reading })
+    Ok(Change { operations, members, reading, password })
 }
 
 /// Creates a resource. A user who is in quarantine and comes back is restored.
@@ -145,7 +150,11 @@ pub fn replace(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, wanted: 
     if rt.kind == ResourceKind::User {
         let says_active = doc.contains_key("active");
         provision::keep_opinions(&mut doc, &old, wanted.active_cleared);
-        let change = provision::Change { old, new: doc, naming: wanted.naming, says_active, back: None };
+        if ctx.is_member() {
+            me::keep_others(&ctx.tenant.settings, &present.row, &old, &mut doc);
+        }
+        let password = wanted.password.clone();
+        let change = provision::Change { old, new: doc, naming: wanted.naming, says_active, back: None, password };
         return provision::save(conn, ctx, rt, present, change, wanted.reading.clone());
     }
     let changes = [MemberChange::Replace(wanted.members.clone().unwrap_or_default())];
@@ -168,7 +177,8 @@ pub fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, change: &C
     if rt.kind == ResourceKind::User {
         employment::part_with_manager(&old, &mut doc);
         let says_active = change.operations.iter().any(|o| o.is_about("active"));
-        let change = provision::Change { old, new: doc, naming, says_active, back: None };
+        let password = change.password.clone();
+        let change = provision::Change { old, new: doc, naming, says_active, back: None, password };
         return provision::save(conn, ctx, rt, present, change, reading);
     }
     save(conn, ctx, rt, present, (old, doc, naming), &change.members, reading)

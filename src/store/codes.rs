@@ -139,12 +139,39 @@ pub fn to_expire(conn: &mut Conn, now: i64, limit: i64) -> Result<Vec<Code>, Err
     load(conn, Sql::new(SELECT).sql("c.state = 'live' AND c.expires_at <= ").big(now).sql(" ORDER BY c.expires_at").limit(limit))
 }
 
+/// Where a password came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The member chose it on the claim page.
+    Claim,
+    Scim,
+}
+
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Scim => "scim",
+        }
+    }
+}
+
+/// The hash of a member's password.
+///
+/// # Errors
+/// When the database fails.
+pub fn password(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<Option<String>, Error> {
+    let sql = Sql::new("SELECT c.hash FROM credentials c WHERE c.tenant_id = ").big(tenant.0).sql(" AND c.person = ").text(person);
+    let rows: Vec<String> = sql.load::<Text, _>(conn)?;
+    Ok(rows.into_iter().next())
+}
+
 /// Sets the hash of a member's password.
 ///
 /// # Errors
 /// When the database fails.
-pub fn set_password(conn: &mut Conn, tenant: TenantId, person: &str, hash: &str, now: i64) -> Result<(), Error> {
-    Sql::new("INSERT INTO credentials (tenant_id, person, hash, changed_at) VALUES (")
+pub fn set_password(conn: &mut Conn, tenant: TenantId, person: &str, hash: &str, origin: Origin, now: i64) -> Result<(), Error> {
+    Sql::new("INSERT INTO credentials (tenant_id, person, hash, changed_at, origin) VALUES (")
         .big(tenant.0)
         .sql(", ")
         .text(person)
@@ -152,18 +179,20 @@ pub fn set_password(conn: &mut Conn, tenant: TenantId, person: &str, hash: &str,
         .text(hash)
         .sql(", ")
         .big(now)
-        .sql(") ON CONFLICT (tenant_id, person) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at")
+        .sql(", ")
+        .text(origin.as_str())
+        .sql(") ON CONFLICT (tenant_id, person) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at, origin = excluded.origin")
         .run(conn)?;
     Ok(())
 }
 
-/// Removes a member's password.
+/// Removes a member's password; whether there was one.
 ///
 /// # Errors
 /// When the database fails.
-pub fn clear_password(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<(), Error> {
-    Sql::new("DELETE FROM credentials WHERE tenant_id = ").big(tenant.0).sql(" AND person = ").text(person).run(conn)?;
-    Ok(())
+pub fn clear_password(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<bool, Error> {
+    let gone = Sql::new("DELETE FROM credentials WHERE tenant_id = ").big(tenant.0).sql(" AND person = ").text(person).run(conn)?;
+    Ok(gone > 0)
 }
 
 /// Removes every code of a person.

@@ -29,6 +29,7 @@ diesel::table! {
         replaces -> Nullable<Text>,
         certificate -> Nullable<Text>,
         warned -> Nullable<SmallInt>,
+        member -> Nullable<Text>,
     }
 }
 

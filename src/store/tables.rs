@@ -145,6 +145,7 @@ pub const TABLES: &[Table] = &[
             ("replaces", Text),
             ("certificate", Text),
             ("warned", Small),
+            ("member", Text),
         ],
     },
     Table {
@@ -308,7 +309,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "credentials",
         key: &["tenant_id", "person"],
-        columns: &[("tenant_id", Big), ("person", Text), ("hash", Text), ("changed_at", Big)],
+        columns: &[("tenant_id", Big), ("person", Text), ("hash", Text), ("changed_at", Big), ("origin", Text)],
     },
     Table {
         name: "bulk_jobs",

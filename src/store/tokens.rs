@@ -21,10 +21,12 @@ type Tuple = (
     Option<String>,
     Option<String>,
     Option<i16>,
+    Option<String>,
 );
 
 fn token(t: Tuple) -> Result<Token, Error> {
-    let (id, tenant, kind, name, hash, scopes, created_at, expires_at, last_used_at, revoked_at, source, replaces, certificate, _) = t;
+    let (id, tenant, kind, name, hash, scopes, created_at, expires_at, last_used_at, revoked_at, source, replaces, certificate, _, member) =
+        t;
     Ok(Token {
         id,
         tenant: TenantId(tenant),
@@ -39,6 +41,7 @@ fn token(t: Tuple) -> Result<Token, Error> {
         revoked_at,
         replaces,
         certificate,
+        member,
     })
 }
 
@@ -60,6 +63,7 @@ pub fn insert(conn: &mut Conn, t: &Token) -> Result<(), Error> {
             tokens::source.eq(&t.source),
             tokens::replaces.eq(&t.replaces),
             tokens::certificate.eq(&t.certificate),
+            tokens::member.eq(&t.member),
         ))
         .execute(conn)?;
     Ok(())
@@ -127,7 +131,7 @@ pub fn revoke_all(conn: &mut Conn, tenant: TenantId, source: &str, now: i64) -> 
     Ok(diesel::update(live).set(tokens::revoked_at.eq(now)).execute(conn)?)
 }
 
-/// The live tokens that expire between two times and of which admins were not told with so few days left, those of all tenants.
+/// The live tokens of identity providers that expire between two times and of which admins were not told with so few days left, those of all tenants.
 ///
 /// # Errors
 /// When the database fails.
@@ -136,6 +140,7 @@ pub fn expiring(conn: &mut Conn, from: i64, to: i64, days: i16) -> Result<Vec<To
         .filter(tokens::expires_at.gt(from))
         .filter(tokens::expires_at.le(to))
         .filter(tokens::revoked_at.is_null())
+        .filter(tokens::member.is_null())
         .filter(tokens::warned.is_null().or(tokens::warned.gt(days)))
         .order(tokens::id)
         .limit(100)
@@ -151,6 +156,24 @@ pub fn warned(conn: &mut Conn, tenant: TenantId, id: &str, days: i16) -> Result<
     diesel::update(tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::id.eq(id)))
         .set(tokens::warned.eq(days))
         .execute(conn)?;
+    Ok(())
+}
+
+/// Revokes every token of a member; how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke_of(conn: &mut Conn, tenant: TenantId, person: &str, now: i64) -> Result<usize, Error> {
+    let live = tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::member.eq(person)).filter(tokens::revoked_at.is_null());
+    Ok(diesel::update(live).set(tokens::revoked_at.eq(now)).execute(conn)?)
+}
+
+/// Removes every token of a member, whose names may tell who it was.
+///
+/// # Errors
+/// When the database fails.
+pub fn clear(conn: &mut Conn, tenant: TenantId, person: &str) -> Result<(), Error> {
+    diesel::delete(tokens::table.filter(tokens::tenant_id.eq(tenant.0)).filter(tokens::member.eq(person))).execute(conn)?;
     Ok(())
 }
 

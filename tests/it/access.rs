@@ -3,8 +3,8 @@
 use crate::clients::{Client, GROUP, PATCH, Reply, SEARCH, USER, group_path, id, user_path};
 use crate::harness::{Db, Server};
 use rollbook::app::system_clock;
-use rollbook::domain::Scopes;
-use rollbook::service::tokens;
+use rollbook::domain::{Actor, Scopes};
+use rollbook::service::{Hand, tenants, tokens};
 use rollbook::store::backend;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,8 @@ enum Opens {
     /// Everyone, unless the configuration says otherwise; but nobody with a token that is refused.
     Discovery,
     Tenant,
+    /// Members with a token of their own.
+    Member,
 }
 
 struct Route {
@@ -60,7 +62,7 @@ const ROUTES: [Route; 26] = [
     route("/Schemas/{urn}", &["/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"], GET, Opens::Discovery),
     route("/.search", &["/.search"], POST, Opens::Tenant),
     route("/Bulk", &["/Bulk"], &[], Opens::Tenant),
-    route("/Me", &["/Me"], &[], Opens::Tenant),
+    route("/Me", &["/Me"], &["GET", "POST", "PUT", "PATCH", "DELETE"], Opens::Member),
     route("/Users", &[], &[], Opens::Tenant),
     route("/Groups", &[], &[], Opens::Tenant),
     route("{path}", &["/Users", "/Groups"], GET_POST, Opens::Tenant),
@@ -211,7 +213,7 @@ on_both! {
                 Opens::Everyone => assert_ne!(reply.status, 401, "{attempt}"),
                 Opens::Discovery if attempt.exists() => assert_eq!(reply.status, 200, "{attempt}"),
                 Opens::Discovery => assert_eq!(reply.status, 405, "{attempt}"),
-                Opens::Tenant => {
+                Opens::Tenant | Opens::Member => {
                     assert_eq!(reply.status, 401, "{attempt}");
                     assert!(!reply.header("www-authenticate").contains("error"), "{attempt}");
                 }
@@ -258,6 +260,8 @@ on_both! {
                 let absent = Attempt { path, ..attempt }.send(&stranger);
                 let same = reply.text.replace(id(&victim.user), nowhere).replace(id(&victim.group), nowhere);
                 assert_eq!((reply.status, same), (absent.status, absent.text), "what exists must not be told from what does not");
+            } else if attempt.route.opens == Opens::Member && attempt.exists() {
+                assert_eq!(reply.status, 404, "{attempt}: the token is no member's");
             } else if attempt.route.opens != Opens::Everyone {
                 assert_ne!(reply.status, 404, "{attempt}: a path that leads nowhere proves nothing");
             }
@@ -271,9 +275,11 @@ on_both! {
         let reader = server.client(&victim.client.tenant, Scopes { read: true, write: false, secrets: false });
         for attempt in victim.attempts(server).iter().filter(|a| a.route.opens != Opens::Everyone) {
             let reply = attempt.send(&reader);
-            let unsupported = attempt.path.ends_with("/Bulk") || attempt.path.ends_with("/Me");
+            let unsupported = attempt.path.ends_with("/Bulk");
+            let nobodys = attempt.route.opens == Opens::Member;
             match (attempt.exists(), attempt.reads()) {
                 (false, _) => assert_eq!(reply.status, 405, "{attempt}"),
+                (true, true) if nobodys => assert_eq!(reply.status, 404, "{attempt}"),
                 (true, true) => assert_eq!(reply.status, if unsupported { 501 } else { 200 }, "{attempt}"),
                 (true, false) => {
                     assert_eq!(reply.status, 403, "{attempt}");
@@ -282,6 +288,37 @@ on_both! {
             }
         }
         victim.is_unharmed();
+    }
+
+    /// R219 R220: a member's own token opens `/Me` and what everybody may know, and nothing else; after the deactivation nothing at all.
+    fn with_a_members_own_token(server) {
+        let victim = Victim::new(server);
+        let order = tokens::Order { member: Some(id(&victim.user).to_owned()), ..tokens::Order::default() };
+        let mut conn = server.connect();
+        let hand = Hand { actor: Actor::Admin("test".to_owned()), now: server.app.now(), request_id: None };
+        let act = hand.on(tenants::named(&mut conn, &victim.client.tenant).unwrap(), server.app.vault.clone());
+        let (_, token) = backend::write(&mut conn, |c| tokens::issue_for(c, &act, &order)).unwrap();
+        let own = victim.client.with_token(Some(&token));
+        for attempt in victim.attempts(server).iter().filter(|a| a.route.opens != Opens::Everyone && a.method != "PATCH") {
+            let reply = attempt.send(&own);
+            match attempt.route.opens {
+                Opens::Member if attempt.method == "POST" => assert_eq!(reply.status, 501, "{attempt}"),
+                Opens::Member if attempt.exists() && attempt.reads() => assert_eq!(reply.status, 200, "{attempt}"),
+                Opens::Member if attempt.exists() => assert_eq!(reply.status, 403, "{attempt}"),
+                Opens::Member | Opens::Discovery => assert_eq!(reply.status, if attempt.exists() { 200 } else { 405 }, "{attempt}"),
+                Opens::Tenant | Opens::Everyone => {
+                    assert_eq!(reply.status, 403, "{attempt}");
+                    tells_nothing(&reply, attempt);
+                }
+            }
+        }
+        victim.is_unharmed();
+        victim.client.delete(&user_path(&victim.user)).expect(204);
+        for attempt in victim.attempts(server).iter().filter(|a| a.route.opens != Opens::Everyone) {
+            let reply = attempt.send(&own);
+            assert_eq!(reply.status, 401, "{attempt}");
+            tells_nothing(&reply, attempt);
+        }
     }
 
     /// R221: a token that may write reads nothing.

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What would give the person away. No two are alike, so that a find says where it comes from.
-const CANARIES: [&str; 12] = [
+const CANARIES: [&str; 14] = [
     "canaryuser",
     "canarymail",
     "canaryname",
@@ -26,6 +26,8 @@ const CANARIES: [&str; 12] = [
     "canarykey",
     "canaryold",
     "canarydate",
+    "canarypass",
+    "canarytoken",
 ];
 
 const OWN: &str = "urn:ietf:params:scim:schemas:extension:rollbook:2.0:User";
@@ -34,7 +36,7 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 fn canary() -> Value {
     json!({
         "schemas": [USER], "userName": "canaryuser@example.com", "externalId": "canarykey-1", "displayName": "Canaryname Example",
-        "nickName": "canarynick", "roles": [{"value": "canarynick"}], "phoneNumbers": [{"value": "canaryphone 1"}],
+        "nickName": "canarynick", "password": "canarypass one", "roles": [{"value": "canarynick"}], "phoneNumbers": [{"value": "canaryphone 1"}],
         "addresses": [{"locality": "canarytown"}], "emails": [{"value": "canaryold@example.com", "primary": true, "type": "work"}],
         ENTERPRISE: {"employeeNumber": "canarynumber-1"},
         OWN: {"location": "canaryplace", "managerEmail": "canaryboss@example.com", "hireDate": "canarydate"}
@@ -119,11 +121,18 @@ fn wait(what: &str, done: impl Fn() -> bool) {
 fn anonymised(db: Db) {
     let place = Place::new(db);
     let token = place.acme();
-    place.run(&["tenant", "set", "acme", "quarantine_days=0", "admin_emails=boss@example.com"]);
+    place.run(&["tenant", "set", "acme", "quarantine_days=0", "admin_emails=boss@example.com", "passwords=keep"]);
     let mut running = place.serve_with(&[("ROLLBOOK_LOG_FILTER", "debug")], &[]);
     let client = running.client(&token);
     let user = client.post("/Users", &canary()).expect(201);
     live(&client, &place, &user);
+    // A password is nowhere in clear, not even of those who are there; its hash goes with the person, as does the name of a token.
+    client.patch(&user_path(&user), &json!([{"op": "replace", "path": "password", "value": "canarypass two"}])).expect(200);
+    let own = place.run(&["token", "issue", "acme", "--member", id(&user), "--name", "canarytoken", "--quiet"]);
+    running.client(own.trim()).patch("/Me", &json!([{"op": "replace", "path": "password", "value": "canarypass three"}])).expect(200);
+    let now = tables(&place);
+    assert!(!now.to_lowercase().contains("canarypass"));
+    let hash = now.split("$argon2id$").nth(1).expect("a password is kept").split('|').next().unwrap()[..80].to_owned();
     let before = found(tables(&place).as_bytes());
     assert!(before.len() >= 10, "the canaries were not there to be found: {before:?}");
     let timeline = place.run(&["member", "timeline", "acme", id(&user)]);
@@ -137,6 +146,7 @@ fn anonymised(db: Db) {
     };
     wait("every step", || steps() == 1);
     let rows = tables(&place);
+    assert!(!rows.contains("$argon2id$"));
     let left: Vec<&str> = rows.lines().filter(|l| !found(l.as_bytes()).is_empty()).collect();
     assert!(left.is_empty(), "{left:#?}");
     // The history is still there, and says nothing of the person.
@@ -154,6 +164,7 @@ fn anonymised(db: Db) {
     }
     for (name, bytes) in &all {
         assert!(found(bytes).is_empty(), "{name}: {:?}", found(bytes));
+        assert!(!String::from_utf8_lossy(bytes).contains(&hash), "{name}: the hash of the password");
     }
 }
 

@@ -251,6 +251,7 @@ fn kept(id: &str, tenant: TenantId) -> Token {
         source: "default".into(),
         replaces: None,
         certificate: None,
+        member: None,
         id: id.into(),
         tenant,
         kind: TokenKind::Opaque,

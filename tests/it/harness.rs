@@ -150,6 +150,13 @@ impl Server {
         Client::new(&self.base, None, "")
     }
 
+    /// Fails unless `rollbook verify` finds nothing.
+    #[track_caller]
+    pub fn assert_sound(&self) {
+        let found = rollbook::service::verify::run(&mut self.connect(), None, &mut |_, _, _| {}).unwrap();
+        assert!(found.faults.is_empty(), "{:#?}", found.faults);
+    }
+
     /// Writes down what is still in memory, then reads the notes of a tenant, newest first.
     pub fn notes(&self, tenant: &str) -> Vec<rollbook::store::notes::Entry> {
         let mut conn = self.connect();

@@ -393,6 +393,7 @@ fn known(server: &Server, tenant: &str, token: &str) {
         source: "default".into(),
         replaces: None,
         certificate: None,
+        member: None,
         id: rollbook::domain::new_id(),
         tenant,
         kind: TokenKind::Jwt,

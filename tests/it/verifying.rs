@@ -203,6 +203,8 @@ fn openings() -> Vec<(String, &'static str, &'static str)> {
             "a password of somebody who has not claimed",
         ),
         (format!("UPDATE {passwords} SET hash = 'x'"), passwords, "the hash cannot be read"),
+        ("UPDATE tokens SET member = 'x'".into(), "tokens", "the member whose own it is is not there, or was anonymised"),
+        (format!("UPDATE tokens SET member = {former}"), "tokens", "the member whose own it is is not there, or was anonymised"),
         (format!("UPDATE {letters} SET kind = 'x'"), letters, "the kind is not known"),
         (format!("UPDATE {letters} SET person = NULL WHERE kind = 'invitation'"), letters, "it is to a member, but names none"),
         (format!("UPDATE {letters} SET kind = 'digest' WHERE kind = 'invitation'"), letters, "it is to the admins, but names a member"),

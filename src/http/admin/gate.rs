@@ -37,5 +37,6 @@ async fn identify(req: &ServiceRequest) -> Result<Holder> {
     let app = req.app_data::<Data<App>>().map(|d| d.clone().into_inner()).ok_or_else(|| Error::Internal("no app".to_owned()))?;
     let key = token(req.headers())?.ok_or(Failure(Error::Unauthorized("a token is needed")))?;
     let (key, tenant) = app.admit(key).await?;
+    app.rates.admit_key(&key.id, app.now())?;
     Ok(Holder { key: Arc::new(key), tenant: tenant.map(Arc::new) })
 }

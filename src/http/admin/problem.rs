@@ -71,6 +71,7 @@ fn code(e: &Error) -> &str {
         Error::Forbidden(_) => "insufficient_scope",
         Error::Denied(_) => "denied",
         Error::Paused(_) | Error::Busy(_) => "try_again",
+        Error::TooMany { .. } => "too_many_requests",
         Error::Internal(_) => "internal",
         Error::Roll(Refused::Unconfirmed) => "confirmation_needed",
         Error::Roll(_) => "forbidden_by_the_roll",

@@ -202,13 +202,14 @@ pub async fn get(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
 
 /// Change a tenant
 ///
-/// With If-Match, only when nobody has changed it since. Suspension and the trust in domains are the operator's.
+/// With If-Match, only when nobody has changed it since. Suspension, the trust in domains and the limits of requests are the operator's.
 #[utoipa::path(patch, path = "/admin/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path)), request_body = TenantChange, responses((status = 200, body = TenantView)))]
 pub async fn change(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
     call.params(&[])?;
     let new: TenantChange = call.json()?;
-    // Whoever says which domains are trusted vouches for them.
-    let vouches = ["domains", "verified_domains"].iter().any(|name| new.settings.contains_key(*name));
+    // Whoever says which domains are trusted vouches for them; the limits of requests protect other tenants.
+    let operators = ["domains", "verified_domains", "requests_per_second_tenant", "requests_per_second_token", "request_burst"];
+    let vouches = operators.iter().any(|name| new.settings.contains_key(*name));
     if vouches || new.status.is_some() || new.suspension_reason.is_some() {
         call.operators_only()?;
     }

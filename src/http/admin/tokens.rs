@@ -38,6 +38,8 @@ pub struct TokenView {
     replaces: Option<String>,
     /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705).
     certificate: Option<String>,
+    /// The permanent id of the member whose own token it is; it opens `/Me` and nothing else.
+    member: Option<String>,
 }
 
 /// All tokens of a tenant, oldest first.
@@ -77,6 +79,8 @@ pub struct NewToken {
     /// The certificate that must be presented with it: base64url of the SHA-256 of its DER (RFC 8705).
     #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
     certificate: Option<String>,
+    /// The member whose own token it is to be, by SCIM id, permanent id, userName or address. It opens `/Me` and nothing else.
+    member: Option<String>,
 }
 
 /// How the next token is to be.
@@ -122,6 +126,7 @@ fn view(t: &Token, now: i64) -> TokenView {
         revoked_at: t.revoked_at.map(write_time),
         replaces: t.replaces.clone(),
         certificate: t.certificate.clone(),
+        member: t.member.clone(),
     }
 }
 
@@ -153,6 +158,7 @@ pub async fn create(call: Call, tenant: Path<String>) -> Result<HttpResponse> {
         expires_at: time("expires_at", new.expires_at.as_deref())?,
         source: new.source,
         certificate: new.certificate,
+        member: new.member,
     };
     call.may_give(order.scopes)?;
     call.make(&tenant, move |conn, act| {

@@ -28,7 +28,7 @@ pub async fn claim_by_link(visitor: Visitor, token: Path<String>, form: Form) ->
         Seen::Open(welcome) if !form.differs() => welcome,
         seen => return Ok(visitor.answer(view::mismatch(seen, &visitor.scene)?)),
     };
-    let secret = form.secret(&welcome).await?;
+    let secret = form.secret(&visitor.app, &welcome).await?;
     let done = visitor.app.write(move |conn| claims::claim(conn, &door, &visit, &token, secret.as_ref())).await?;
     Ok(visitor.answer(view::done(done, &visitor.scene)?))
 }
@@ -58,7 +58,7 @@ pub async fn claim_by_code(visitor: Visitor, form: Form) -> Result<HttpResponse>
         seen if form.differs() => return Ok(visitor.answer(view::mismatch(seen, &scene)?)),
         seen => return Ok(visitor.answer(view::seen(seen, &scene)?)),
     };
-    let secret = form.secret(&welcome).await?;
+    let secret = form.secret(&visitor.app, &welcome).await?;
     let done = visitor.app.write(move |conn| claims::claim_code(conn, &door, &visit, &code, secret.as_ref())).await?;
     Ok(visitor.answer(view::done(done, &scene)?))
 }

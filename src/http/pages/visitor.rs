@@ -160,14 +160,13 @@ impl Form {
         self.password.as_deref().filter(|p| !p.is_empty())
     }
 
-    /// The password with its hash, where the page asked for one. Hashing takes a while, on a thread that nobody waits for.
+    /// The password with its hash, where the page asked for one.
     ///
     /// # Errors
-    /// When it cannot be hashed.
-    pub async fn secret(&self, welcome: &Welcome) -> Result<Option<Secret>> {
+    /// When it cannot be hashed, or too many wait.
+    pub async fn secret(&self, app: &App, welcome: &Welcome) -> Result<Option<Secret>> {
         let (Some(text), LoginStep::Password { .. }) = (self.password().map(str::to_owned), welcome.login) else { return Ok(None) };
-        let hashed = actix_web::web::block(move || Secret::new(&text)).await;
-        hashed.map_err(|e| Error::Internal(format!("hashing was cancelled: {e}")))?.map(Some)
+        app.hash(move || Secret::new(&text).map(Some)).await
     }
 
     /// Whether the two passwords differ.

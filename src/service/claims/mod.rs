@@ -15,6 +15,7 @@ use crate::domain::settings::PasswordRule;
 use crate::domain::{Actor, State, Tenant};
 use crate::error::{Error, Result};
 use crate::scim::value::fold;
+use crate::store::codes::Origin;
 use crate::store::{self, Conn, Row, invitations, tenants};
 pub use password::{Fault as PasswordFault, Secret};
 use serde_json::Value;
@@ -252,7 +253,7 @@ fn finish(conn: &mut Conn, door: &Door, act: &Act, found: &Found, event: Event, 
             None => {}
         }
         if let Some(secret) = secret {
-            store::codes::set_password(conn, act.tenant.id, &member.person, secret.hash(), act.now)?;
+            store::codes::set_password(conn, act.tenant.id, &member.person, secret.hash(), Origin::Claim, act.now)?;
         }
     }
     roll::carry_out(conn, act, &decided, Some(&found.row), &Note::default())?;

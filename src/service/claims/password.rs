@@ -1,10 +1,9 @@
 //! Passwords that members choose: long enough, and not the first thing that comes to mind. Nothing about digits or signs.
 
-use crate::error::{Error, Result};
+use super::super::passwords::hashed;
+use crate::error::Result;
+use crate::scim::precis::opaque;
 use crate::scim::value::fold;
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
-use unicode_normalization::UnicodeNormalization;
 
 /// Characters of the longest password.
 const LONGEST: usize = 128;
@@ -38,10 +37,9 @@ impl Secret {
     /// # Errors
     /// When the system has no memory for it.
     pub fn new(text: &str) -> Result<Self> {
-        let plain: String = text.nfc().take(LONGEST + 1).collect();
-        let hash =
-            Argon2::default().hash_password(plain.as_bytes()).map_err(|e| Error::Internal(format!("a password cannot be hashed: {e}")))?;
-        Ok(Self { plain, hash: hash.to_string() })
+        let plain: String = opaque(text).chars().take(LONGEST + 1).collect();
+        let hash = hashed(&plain)?;
+        Ok(Self { plain, hash })
     }
 
     /// The hash, as it is stored.
@@ -71,6 +69,7 @@ impl Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::Argon2;
     use argon2::password_hash::PasswordVerifier;
     use argon2::password_hash::phc::PasswordHash;
 

@@ -81,13 +81,21 @@ pub(super) const CHECKS: &[Check] = &[
         what: "a password of somebody who has not claimed",
         sql: concat!(
             beside_members!("x.person AS i, '' AS d", "credentials"),
-            "p.id IS NULL OR NOT (p.kind = 4 OR COALESCE(p.prior, p.state) = 3)"
+            "p.id IS NULL OR (x.origin = 'claim' AND NOT (p.kind = 4 OR COALESCE(p.prior, p.state) = 3))"
         ),
     },
     Check {
         table: "credentials",
         what: "the hash cannot be read",
         sql: "SELECT x.tenant_id AS t, x.person AS i, '' AS d FROM credentials x WHERE x.hash NOT LIKE '$argon2%$%$%$%'",
+    },
+    Check {
+        table: "tokens",
+        what: "the member whose own it is is not there, or was anonymised",
+        sql: "SELECT x.tenant_id AS t, x.id AS i, 'person ' || x.member AS d FROM tokens x \
+              LEFT JOIN (SELECT tenant_id + 0 AS tenant_id, person, kind, purge_at FROM resources WHERE kind + 0 IN (1, 3, 4)) p \
+                ON p.tenant_id = x.tenant_id AND p.person = x.member \
+              WHERE x.member IS NOT NULL AND (p.person IS NULL OR (p.kind = 4 AND p.purge_at IS NULL))",
     },
     Check {
         table: "outbox",

@@ -1,0 +1,3 @@
+ALTER TABLE credentials DROP COLUMN origin;
+DROP INDEX tokens_member;
+ALTER TABLE tokens DROP COLUMN member;
