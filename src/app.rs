@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Tells the time, in microseconds since the epoch. Tests bring their own.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -87,6 +87,8 @@ pub struct App {
     quick: Option<ConnPool>,
     /// SQLite only.
     writer: Option<Writer>,
+    /// So many bulk requests write at once; the others wait for their turn.
+    bulk: Semaphore,
     later: Mutex<Later>,
     queues: scrape::Known,
     /// Whether something was deleted that may still be in files of the database.
@@ -135,6 +137,7 @@ impl App {
         let limits = config.service_limits();
         let rates = Rates::new(config.usual_rates());
         let hashers = (worker_count(&config) / 2).max(1);
+        let bulk = bulk_writers(&config, &database);
         let app = Self {
             config,
             auth,
@@ -153,6 +156,7 @@ impl App {
             pool,
             quick,
             writer,
+            bulk: Semaphore::new(bulk),
             later: Mutex::default(),
             queues: scrape::Known::default(),
             unscrubbed: AtomicBool::new(false),
@@ -277,6 +281,11 @@ impl App {
             f()
         })
         .await
+    }
+
+    /// Waits until a part of a bulk request may be written; the turn ends when the value is dropped. Others write all the while.
+    pub async fn bulk_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.bulk.acquire().await.ok()
     }
 
     /// Counts what is answered "busy".
@@ -440,6 +449,14 @@ pub fn worker_count(config: &Config) -> usize {
     match config.workers {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         n => n,
+    }
+}
+
+/// How many parts of bulk requests are written at once: no more than leaves room for single requests.
+fn bulk_writers(config: &Config, database: &Database) -> usize {
+    match database {
+        Database::Sqlite(_) => 1,
+        Database::Postgres(_) => usize::try_from(config.database.pool / 4).unwrap_or(1).max(1),
     }
 }
 

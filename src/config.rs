@@ -62,6 +62,8 @@ pub struct LimitsConfig {
     pub filter_depth: usize,
     pub filter_terms: usize,
     pub patch_operations: usize,
+    pub bulk_operations: usize,
+    pub bulk_bytes: usize,
     pub page_default: u32,
     pub page_max: u32,
     pub cursor_seconds: u32,
@@ -172,6 +174,8 @@ impl Default for LimitsConfig {
             filter_depth: 32,
             filter_terms: 100,
             patch_operations: 1000,
+            bulk_operations: 1000,
+            bulk_bytes: 4 << 20,
             page_default: 100,
             page_max: 1000,
             cursor_seconds: 3600,
@@ -253,6 +257,8 @@ const KEYS: &[(&str, Shape)] = &[
     ("limits.filter_depth", Shape::Number),
     ("limits.filter_terms", Shape::Number),
     ("limits.patch_operations", Shape::Number),
+    ("limits.bulk_operations", Shape::Number),
+    ("limits.bulk_bytes", Shape::Number),
     ("limits.page_default", Shape::Number),
     ("limits.page_max", Shape::Number),
     ("limits.cursor_seconds", Shape::Number),
@@ -357,6 +363,9 @@ impl Config {
         if let Err(why) = rates {
             return bad("limits", why);
         }
+        if l.bulk_operations == 0 || l.bulk_bytes < 1024 {
+            return bad("limits", "bulk_operations must be at least 1, bulk_bytes at least 1024".to_owned());
+        }
         Ok(self)
     }
 
@@ -371,6 +380,8 @@ impl Config {
             filter_depth: l.filter_depth,
             filter_terms: l.filter_terms,
             patch_operations: l.patch_operations,
+            bulk_operations: l.bulk_operations,
+            bulk_bytes: l.bulk_bytes,
             page_default: i64::from(l.page_default),
             page_max: i64::from(l.page_max),
             cursor_seconds: i64::from(l.cursor_seconds),

@@ -155,6 +155,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         source,
         token_id,
         writer,
+        ledger: None,
         now: app.now(),
         request_id,
         method: method_name(req),

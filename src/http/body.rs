@@ -55,18 +55,25 @@ pub(super) fn check_type(req: &HttpRequest, known: &[&str]) -> Result<()> {
 
 /// Refuses a body that is announced as larger than `most`.
 pub(super) fn check_length(req: &HttpRequest, most: usize) -> Result<()> {
-    let announced = req.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
-    if announced.is_some_and(|n| n > most) { Err(too_large(most)) } else { Ok(()) }
+    if announced(req).is_some_and(|n| n > most) { Err(too_large(most)) } else { Ok(()) }
+}
+
+/// How many bytes the body is said to have.
+pub(super) fn announced(req: &HttpRequest) -> Option<usize> {
+    req.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Reads a body of `most` bytes.
-pub(super) async fn read(mut payload: Payload, most: usize) -> Result<Bytes> {
+pub(super) async fn read(payload: Payload, most: usize) -> Result<Bytes> {
+    gather(payload, |_, length| if length > most { Err(too_large(most)) } else { Ok(()) }).await
+}
+
+/// Reads a body as long as it is accepted; `accept` is told each chunk, and the length of all of them together.
+pub(super) async fn gather(mut payload: Payload, mut accept: impl FnMut(&[u8], usize) -> Result<()>) -> Result<Bytes> {
     let mut out = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|e| Error::Scim(scim::Error::syntax(format!("the body could not be read: {e}"))))?;
-        if out.len() + chunk.len() > most {
-            return Err(too_large(most));
-        }
+        accept(&chunk, out.len() + chunk.len())?;
         out.extend_from_slice(&chunk);
     }
     Ok(out.freeze())

@@ -30,14 +30,19 @@ impl ResponseError for Error {
     fn error_response(&self) -> HttpResponse {
         let mut out = HttpResponse::build(self.status_code());
         put_headers(self, &mut out);
-        let (scim_type, detail) = match self {
-            Self::Scim(e) => (e.scim_type.map(scim::ScimType::as_str), e.detail.clone()),
-            Self::Roll(why) => (forbidden_by_the_roll(*why).1, with_code(*why)),
-            other => (None, detail(other)),
-        };
         out.insert_header((header::CONTENT_TYPE, SCIM_JSON));
-        out.body(body(self.status_code(), scim_type, &detail))
+        out.body(value(self).to_string())
     }
+}
+
+/// An error as JSON.
+pub(super) fn value(e: &Error) -> Value {
+    let (scim_type, detail) = match e {
+        Error::Scim(e) => (e.scim_type.map(scim::ScimType::as_str), e.detail.clone()),
+        Error::Roll(why) => (forbidden_by_the_roll(*why).1, with_code(*why)),
+        other => (None, detail(other)),
+    };
+    object(e.status_code(), scim_type, &detail)
 }
 
 /// What is said of an error. Of our own doing, nothing.
@@ -119,6 +124,10 @@ fn with_code(why: Refused) -> String {
 /// The JSON of an error.
 #[must_use]
 pub fn body(status: StatusCode, scim_type: Option<&str>, detail: &str) -> String {
+    object(status, scim_type, detail).to_string()
+}
+
+fn object(status: StatusCode, scim_type: Option<&str>, detail: &str) -> Value {
     let mut map = Map::new();
     map.insert("schemas".to_owned(), json!([ERROR_URN]));
     map.insert("status".to_owned(), Value::from(status.as_str()));
@@ -126,5 +135,5 @@ pub fn body(status: StatusCode, scim_type: Option<&str>, detail: &str) -> String
         map.insert("scimType".to_owned(), Value::from(t));
     }
     map.insert("detail".to_owned(), Value::from(detail));
-    Value::Object(map).to_string()
+    Value::Object(map)
 }

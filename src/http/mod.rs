@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod body;
+pub mod bulk;
 pub mod call;
 pub mod client;
 pub mod connections;
@@ -71,7 +72,7 @@ fn scim_routes(cfg: &mut ServiceConfig) {
         .service(only("/Schemas", &[Method::GET]).route(get().to(scim::schemas)))
         .service(only("/Schemas/{urn}", &[Method::GET]).route(get().to(scim::schema)))
         .service(only("/.search", &[Method::POST]).route(web::post().to(|c, b| scim::search(c, None, b))))
-        .service(web::resource("/Bulk").to(scim::unsupported_bulk))
+        .service(only("/Bulk", &[Method::POST]).route(web::post().to(bulk::bulk)))
         .service(
             only("/Me", &[Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
                 .route(get().to(me::get))

@@ -230,7 +230,8 @@ pub async fn service_provider_config(call: Call) -> Result<HttpResponse> {
         page_default: l.page_default,
         page_max: l.page_max,
         cursor_seconds: l.cursor_seconds,
-        body_bytes: l.body_bytes,
+        bulk_operations: l.bulk_operations,
+        bulk_bytes: l.bulk_bytes,
         passwords: call.ctx.tenant.settings.passwords == Passwords::Keep,
     };
     discovered(&call, Some(discovery::service_provider_config(&call.ctx.base, announced)), "")
@@ -282,11 +283,6 @@ pub async fn key_set(app: Data<App>) -> Result<HttpResponse> {
 }
 
 // -- everything else ---------------------------------------------------------
-
-/// `/Bulk`: announced as unsupported.
-pub async fn unsupported_bulk(_: Call) -> Result<HttpResponse> {
-    Err(Error::Scim(scim::Error::status(501, "/Bulk is not supported by this server; /ServiceProviderConfig says so")))
-}
 
 /// A version that does not exist (RFC 7644 §3.13).
 pub async fn other_version(req: HttpRequest) -> Result<HttpResponse> {

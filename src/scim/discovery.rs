@@ -15,23 +15,24 @@ pub struct Announced {
     pub page_max: i64,
     /// Seconds that a cursor stays valid.
     pub cursor_seconds: i64,
-    /// Bytes of the largest body.
-    pub body_bytes: usize,
+    /// Operations of the largest bulk request.
+    pub bulk_operations: usize,
+    /// Bytes of the largest bulk request.
+    pub bulk_bytes: usize,
     /// Whether a password can be set.
     pub passwords: bool,
 }
 
 /// `/ServiceProviderConfig`.
 ///
-/// `bulk.maxOperations` is 0 although bulk is unsupported, because one client takes it for its PATCH chunk size, where 0
-/// means no chunks.
+/// One client takes `bulk.maxOperations` for the number of operations in its PATCHes.
 #[must_use]
 pub fn service_provider_config(base: &str, a: Announced) -> Value {
     json!({
         "schemas": [SPC_URN],
         "documentationUri": "https://datatracker.ietf.org/doc/html/rfc7644",
         "patch": {"supported": true},
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": a.body_bytes},
+        "bulk": {"supported": true, "maxOperations": a.bulk_operations, "maxPayloadSize": a.bulk_bytes},
         "filter": {"supported": true, "maxResults": a.page_max},
         "changePassword": {"supported": a.passwords},
         "sort": {"supported": true},

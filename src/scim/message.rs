@@ -242,7 +242,7 @@ fn envelope(map: &Map<String, Value>, known: &[&str], reading: &mut Reading) -> 
     Ok(())
 }
 
-fn require_schema(body: &Map<String, Value>, urn: &str, reading: &mut Reading) -> Result<(), Error> {
+pub(super) fn require_schema(body: &Map<String, Value>, urn: &str, reading: &mut Reading) -> Result<(), Error> {
     let schemas = body.iter().find(|(k, _)| k.eq_ignore_ascii_case("schemas")).and_then(|(_, v)| v.as_array());
     let named = schemas.is_some_and(|list| list.iter().filter_map(Value::as_str).any(|s| s.eq_ignore_ascii_case(urn)));
     let other = schemas

@@ -3,8 +3,10 @@
 //! No I/O, no clock, no database lives here. What a request means is decided in this module; what is done about it is not.
 //!
 //! Reading order: [`schema`] (what attributes exist), [`json`] and [`resource`] (reading a body), [`parse`] and
-//! [`filter`] (the filter language), [`patch`], [`project`] (which attributes an answer has), [`message`], [`discovery`].
+//! [`filter`] (the filter language), [`patch`], [`project`] (which attributes an answer has), [`message`], [`bulk`],
+//! [`discovery`].
 
+pub mod bulk;
 pub mod dialect;
 pub mod discovery;
 pub mod error;
@@ -38,6 +40,10 @@ pub const LIST_URN: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 pub const SEARCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 /// URN of a PATCH body (RFC 7644 §3.5.2).
 pub const PATCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+/// URN of a bulk request (RFC 7644 §3.7).
+pub const BULK_REQUEST_URN: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+/// URN of the answer to a bulk request (RFC 7644 §3.7).
+pub const BULK_RESPONSE_URN: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 /// URN of the core User schema (RFC 7643 §4.1).
 pub const USER_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 /// URN of the core Group schema (RFC 7643 §4.2).

@@ -56,7 +56,7 @@ pub fn record(conn: &mut Conn, act: &Act, member: &Member, event: &str, from: St
         detail,
         request_id: act.request_id.clone(),
     };
-    Ok(audit::insert(conn, act.tenant.id, &entry)?)
+    act.note_down(conn, entry)
 }
 
 /// Adds an event that is about no member: what an admin did to the tenant, in words that identify nobody.

@@ -236,7 +236,8 @@ pub fn work(conn: &mut Conn, vault: &Arc<Vault>, job: &Job, now: i64) -> Result<
     let Some(tenant) = tenants::get(conn, job.tenant)? else { return Ok(0) };
     // A newer server's job waits for that server.
     let Some(action) = Action::of(&job.kind) else { return Ok(0) };
-    let act = Act { tenant: Arc::new(tenant), vault: vault.clone(), actor: Actor::Admin(job.actor.clone()), now, request_id: None };
+    let act =
+        Act { tenant: Arc::new(tenant), vault: vault.clone(), actor: Actor::Admin(job.actor.clone()), now, request_id: None, ledger: None };
     let turn = bulk::take(conn, job.tenant, &job.id, action.at_once())?;
     let (mut done, mut failed) = (0, 0);
     for member in &turn {

@@ -172,7 +172,7 @@ pub fn prepare(conn: &mut Conn, post: &Post, entry: &Entry, now: i64) -> Result<
         return Ok(Prepared::Drop("nobody knows any more what it was about"));
     };
     let tenant = Arc::new(tenant);
-    let act = Act { tenant: tenant.clone(), vault: post.vault.clone(), actor: Actor::Timer("mail"), now, request_id: None };
+    let act = Act { tenant: tenant.clone(), vault: post.vault.clone(), actor: Actor::Timer("mail"), now, request_id: None, ledger: None };
     let row = match &entry.person {
         Some(person) => roll::lock_person(conn, tenant.id, person)?,
         None => None,

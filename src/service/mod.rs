@@ -20,6 +20,7 @@ pub mod groups;
 pub mod idempotency;
 pub mod issuers;
 pub mod jws;
+pub mod ledger;
 pub mod letters;
 pub mod list;
 pub mod locations;
@@ -36,6 +37,7 @@ pub mod read;
 pub mod render;
 pub mod roll;
 pub mod rosters;
+pub mod scim_bulk;
 pub mod secrets;
 pub mod setup;
 pub mod sources;
@@ -52,6 +54,7 @@ use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning, interop};
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
 pub use crate::store::{Conn as Connection, Kind, Row};
+pub use ledger::Ledger;
 pub use roll::{Act, Hand};
 use std::sync::Arc;
 
@@ -70,6 +73,10 @@ pub struct Limits {
     pub filter_terms: usize,
     /// Operations of one PATCH.
     pub patch_operations: usize,
+    /// Operations of one bulk request.
+    pub bulk_operations: usize,
+    /// Bytes of a bulk request.
+    pub bulk_bytes: usize,
     /// Resources of a page when the client names no number.
     pub page_default: i64,
     /// Most resources of a page.
@@ -113,6 +120,8 @@ pub struct Ctx {
     pub token_id: Arc<str>,
     /// Who writes, when it is not a source with its token.
     pub writer: Option<Actor>,
+    /// Where lines of the history and counts are kept until the end of the transaction, if not written at once.
+    pub ledger: Option<Arc<Ledger>>,
     /// Microseconds since the epoch.
     pub now: i64,
     pub request_id: String,
@@ -145,6 +154,7 @@ impl Ctx {
             source: Arc::new(ScimSource::new(act.tenant.id, act.actor.kind(), act.now)),
             token_id: Arc::from(""),
             writer: Some(act.actor.clone()),
+            ledger: None,
             now: act.now,
             request_id: act.request_id.clone().unwrap_or_default(),
             method: "ADMIN",
@@ -202,6 +212,7 @@ impl Ctx {
             actor: self.writer.clone().unwrap_or_else(|| Actor::Token { id: self.token_id.to_string(), provider }),
             now: self.now,
             request_id: Some(self.request_id.clone()),
+            ledger: self.ledger.clone(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::scim::dialect::Reading;
 use crate::scim::schema::ResourceType;
 use crate::scim::value::fold;
 use crate::scim::{self, EMPLOYEE_URN, precis};
-use crate::store::{Conn, Kind, Record, Row, counts, emails, resources, roll as rows};
+use crate::store::{Conn, Kind, Record, Row, emails, resources, roll as rows};
 use serde_json::{Map, Value};
 
 /// A change to a user, by the document that the client sees.
@@ -109,7 +109,7 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
     }
     let row = row_of(&record, &decided.after, ctx.now);
     emails::add(conn, ctx.tenant_id(), &row.id, &record.emails)?;
-    counts::change(conn, ctx.tenant_id(), Kind::User, &row.id, 1)?;
+    act.count(conn, Kind::User, &row.id, 1)?;
     roll::carry_out(conn, &act, &decided, Some(&row), &Note::default())?;
     passwords::settle(conn, &act, &decided.after, &wanted.password)?;
     remember(conn, &act, &decided.after, &facets)?;

@@ -11,7 +11,7 @@ use crate::scim;
 use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::store::error::Field;
 use crate::store::invitations::Invitation;
-use crate::store::{self, Conn, Kind, Record, Row, counts, emails, invitations, members, purge, resources, roll};
+use crate::store::{self, Conn, Kind, Record, Row, emails, invitations, members, purge, resources, roll};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub struct Act {
     /// Microseconds since the epoch.
     pub now: i64,
     pub request_id: Option<String>,
+    /// As in [`super::Ctx`].
+    pub ledger: Option<Arc<super::Ledger>>,
 }
 
 /// Who does something, when and by which request; done to members of a tenant, it is an [`Act`].
@@ -40,7 +42,7 @@ impl Hand {
     #[must_use]
     pub fn on(&self, tenant: Tenant, vault: Arc<Vault>) -> Act {
         let Self { actor, now, request_id } = self.clone();
-        Act { tenant: Arc::new(tenant), vault, actor, now, request_id }
+        Act { tenant: Arc::new(tenant), vault, actor, now, request_id, ledger: None }
     }
 }
 
@@ -202,7 +204,7 @@ fn hide(conn: &mut Conn, act: &Act, member: &Member, row: Option<&Row>) -> Resul
     let groups = groups::leave_all(conn, tenant, &row.id, act.now)?;
     purge::keep_groups(conn, tenant, &member.person, &groups)?;
     emails::remove(conn, tenant, &row.id, &mapping::emails(&mapping::parsed(row)))?;
-    Ok(counts::change(conn, tenant, Kind::User, &row.id, -1)?)
+    act.count(conn, Kind::User, &row.id, -1)
 }
 
 /// Brings a member back into sight: its addresses, its groups, and those who reported to it under another id.
@@ -210,7 +212,7 @@ fn reveal(conn: &mut Conn, act: &Act, decided: &Decided, row: Option<&Row>) -> R
     let Some(row) = row else { return Ok(()) };
     let (tenant, member) = (act.tenant.id, &decided.after);
     emails::add(conn, tenant, &member.id, &mapping::emails(&mapping::parsed(row)))?;
-    counts::change(conn, tenant, Kind::User, &member.id, 1)?;
+    act.count(conn, Kind::User, &member.id, 1)?;
     let kept = purge::kept_groups(conn, tenant, &member.person)?;
     let ids: Vec<&str> = kept.iter().map(String::as_str).collect();
     for (group, _) in resources::existing(conn, tenant, &ids)? {

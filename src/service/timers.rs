@@ -37,6 +37,7 @@ impl Clockwork {
             actor: Actor::Timer(name),
             now: self.now,
             request_id: None,
+            ledger: None,
         };
         Ok(tenant.map(act))
     }

@@ -17,7 +17,7 @@ use crate::scim::message::{self, Operation};
 use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::{self, json, patch, resource};
 use crate::store::error::Field;
-use crate::store::{self, Conn, Kind, Row, counts, members as rows, resources};
+use crate::store::{self, Conn, Kind, Row, members as rows, resources};
 use serde_json::{Map, Value};
 
 /// A resource as the client wants it.
@@ -58,8 +58,16 @@ pub struct Saved {
 /// # Errors
 /// 400 that names the fault.
 pub fn read_wanted(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Wanted> {
+    wanted(ctx, rt, json::object(body, ctx.limits.json_depth)?)
+}
+
+/// As [`read_wanted`], from the object itself.
+///
+/// # Errors
+/// As [`read_wanted`].
+pub fn wanted(ctx: &Ctx, rt: &ResourceType, map: Map<String, Value>) -> Result<Wanted> {
     let mut reading = ctx.reading();
-    let mut map = json::object(body, ctx.limits.json_depth)?;
+    let mut map = map;
     let password = passwords::take(&ctx.tenant.settings, rt.kind, &mut map)?;
     let cleared = |name: &str| map.iter().any(|(k, v)| v.is_null() && k.eq_ignore_ascii_case(name));
     let active_cleared = cleared("active");
@@ -74,8 +82,15 @@ pub fn read_wanted(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Wanted> 
 /// # Errors
 /// 400 that names the fault; 413 for too many operations.
 pub fn read_change(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Change> {
+    change(ctx, rt, json::object(body, ctx.limits.json_depth)?)
+}
+
+/// As [`read_change`], from the object itself.
+///
+/// # Errors
+/// As [`read_change`].
+pub fn change(ctx: &Ctx, rt: &ResourceType, map: Map<String, Value>) -> Result<Change> {
     let mut reading = ctx.reading();
-    let map = json::object(body, ctx.limits.json_depth)?;
     let mut operations = message::patch_op(rt, map, ctx.limits.patch_operations, &mut reading)?;
     let password = passwords::take_from(&ctx.tenant.settings, rt.kind, &mut operations)?;
     let (operations, members) =
@@ -102,7 +117,7 @@ fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) 
     let record = mapping::record(rt, &ctx.tenant, wanted.doc.clone(), wanted.naming)?;
     let (id, kind) = (new_id(), Kind::Group);
     resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(taken)?;
-    counts::change(conn, ctx.tenant_id(), kind, &id, 1)?;
+    ctx.act().count(conn, kind, &id, 1)?;
     let mut reading = wanted.reading.clone();
     let moved = match &wanted.members {
         Some(list) => groups::apply(conn, ctx, &id, &[MemberChange::Add(list.clone())], &mut reading)?,
@@ -255,5 +270,5 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
     groups::leave_all(conn, tenant, id, ctx.now)?;
     rows::clear(conn, tenant, id)?;
     resources::delete(conn, tenant, row.kind, id)?;
-    Ok(counts::change(conn, tenant, row.kind, id, -1)?)
+    ctx.act().count(conn, row.kind, id, -1)
 }

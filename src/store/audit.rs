@@ -31,7 +31,31 @@ pub struct Entry {
 /// # Errors
 /// When the database fails.
 pub fn insert(conn: &mut Conn, tenant: TenantId, e: &Entry) -> Result<(), Error> {
-    Sql::new("INSERT INTO audit_events (id, tenant_id, person, at, actor_kind, actor, event, from_state, to_state, reason, detail, request_id) VALUES (")
+    values(Sql::new(INSERT), tenant, e).run(conn)?;
+    Ok(())
+}
+
+/// Adds events.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_all(conn: &mut Conn, tenant: TenantId, all: &[Entry]) -> Result<(), Error> {
+    /// Databases take some tens of thousands of binds.
+    const MOST: usize = 200;
+    for some in all.chunks(MOST) {
+        let mut sql = Sql::new(INSERT).uncached();
+        for (i, e) in some.iter().enumerate() {
+            sql = values(if i == 0 { sql } else { sql.sql(", ") }, tenant, e);
+        }
+        sql.run(conn)?;
+    }
+    Ok(())
+}
+
+const INSERT: &str = "INSERT INTO audit_events (id, tenant_id, person, at, actor_kind, actor, event, from_state, to_state, reason, detail, request_id) VALUES ";
+
+fn values<'a>(sql: Sql<'a>, tenant: TenantId, e: &'a Entry) -> Sql<'a> {
+    sql.sql("(")
         .text(e.id.as_str())
         .sql(", ")
         .big(tenant.0)
@@ -56,8 +80,6 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, e: &Entry) -> Result<(), Error>
         .sql(", ")
         .maybe_text(e.request_id.as_deref())
         .sql(")")
-        .run(conn)?;
-    Ok(())
 }
 
 const SELECT: &str = "SELECT id, person, at, actor_kind, actor, event, from_state, to_state, reason, detail, request_id FROM audit_events WHERE tenant_id = ";

@@ -36,6 +36,7 @@ pub mod sql;
 pub mod tables;
 pub mod tenants;
 pub mod tokens;
+pub mod turns;
 pub mod upkeep;
 pub mod verify;
 pub mod writer;

@@ -18,7 +18,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 /// Runs `work` on threads that begin together; what each of them returns.
-fn at_once<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn at_once<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(threads);
     let (start, work) = (&start, &work);
     std::thread::scope(|scope| {
@@ -51,12 +51,12 @@ fn post_user(client: &Client, user_name: &str) -> u16 {
     client.post("/Users", &json!({"schemas": [USER], "userName": user_name})).status
 }
 
-fn member_ids(group: &Value) -> BTreeSet<String> {
+pub fn member_ids(group: &Value) -> BTreeSet<String> {
     group["members"].as_array().into_iter().flatten().map(|m| m["value"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Groups whose count of members is not the number of their rows.
-fn miscounted(conn: &mut Conn) -> Vec<(String, i64, i64)> {
+pub fn miscounted(conn: &mut Conn) -> Vec<(String, i64, i64)> {
     Sql::new(
         "SELECT r.id, r.member_count, (SELECT count(*) FROM group_members m WHERE m.tenant_id = r.tenant_id AND m.group_id = r.id) \
          FROM resources r WHERE r.kind = 2 AND r.member_count <> \

@@ -27,7 +27,7 @@ on_both! {
         let c = server.tenant();
         let config = c.get("/ServiceProviderConfig").expect(200);
         assert_eq!(config["schemas"], json!([format!("{CORE}:ServiceProviderConfig")]));
-        for (feature, supported) in [("patch", true), ("bulk", false), ("filter", true), ("changePassword", false), ("sort", true),
+        for (feature, supported) in [("patch", true), ("bulk", true), ("filter", true), ("changePassword", false), ("sort", true),
             ("etag", true)] {
             assert_eq!(config[feature]["supported"], supported, "{feature}");
         }

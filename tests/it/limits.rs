@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// Sends bytes as they are. The server may answer and close before it has read them all.
-fn raw(client: &Client, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
+pub fn raw(client: &Client, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
     let (host, base) = client.base.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let token = client.token.as_deref().unwrap();
     let head = format!(

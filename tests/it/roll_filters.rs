@@ -27,7 +27,7 @@ const TIMES: [&str; 4] = ["inviteDate", "claimDate", "deactivateDate", "quaranti
 pub fn claim(server: &Server, client: &Client, user: &Value) {
     let mut conn = server.connect();
     let tenant = Arc::new(tenants::named(&mut conn, &client.tenant).unwrap());
-    let act = Act { tenant, vault: server.app.vault.clone(), actor: Actor::Member, now: server.app.now(), request_id: None };
+    let act = Act { tenant, vault: server.app.vault.clone(), actor: Actor::Member, now: server.app.now(), request_id: None, ledger: None };
     backend::write(&mut conn, |c| {
         let row = members::named(c, &act, id(user))?;
         roll::happen(c, &act, &row, Event::ClaimSso, &Note::default()).map(drop)

@@ -118,6 +118,7 @@ impl Stage {
             actor: Actor::Admin("Test".into()),
             now: self.now(),
             request_id: None,
+            ledger: None,
         }
     }
 

@@ -110,7 +110,7 @@ struct Found {
 impl Found {
     fn act(&self, door: &Door, visit: &Visit) -> Act {
         let request_id = Some(visit.request_id.clone());
-        Act { tenant: self.tenant.clone(), vault: door.vault.clone(), actor: Actor::Member, now: visit.now, request_id }
+        Act { tenant: self.tenant.clone(), vault: door.vault.clone(), actor: Actor::Member, now: visit.now, request_id, ledger: None }
     }
 
     fn state(&self) -> State {
