@@ -1,5 +1,6 @@
 //! The running program: its configuration, its databases, its clock, and the way to read and write.
 
+pub mod journal;
 mod scrape;
 
 use crate::config::Config;
@@ -19,7 +20,6 @@ use crate::service::rates::Rates;
 use crate::service::vault::Vault;
 use crate::service::{self, admin_keys, issuers, jws, tokens};
 use crate::store::backend::{self, ConnPool, Database};
-use crate::store::notes::Entry;
 use crate::store::writer::{Observer, Writer};
 use crate::store::{self, Conn, keys};
 use ::metrics::Counter;
@@ -90,6 +90,8 @@ pub struct App {
     /// So many bulk requests write at once; the others wait for their turn.
     bulk: Semaphore,
     later: Mutex<Later>,
+    /// Rows of the provisioning log that are not written yet.
+    log: journal::Waiting,
     queues: scrape::Known,
     /// Whether something was deleted that may still be in files of the database.
     unscrubbed: AtomicBool,
@@ -100,7 +102,6 @@ pub struct App {
 /// What is written at leisure.
 #[derive(Default)]
 pub struct Later {
-    pub notes: Vec<(TenantId, Entry)>,
     pub seen: HashMap<(TenantId, String, &'static str), i64>,
     /// Keys of the admin API, and when they were last used.
     pub keys: HashMap<String, i64>,
@@ -158,6 +159,7 @@ impl App {
             writer,
             bulk: Semaphore::new(bulk),
             later: Mutex::default(),
+            log: journal::Waiting::default(),
             queues: scrape::Known::default(),
             unscrubbed: AtomicBool::new(false),
             hashers: Arc::new(Semaphore::new(hashers)),
@@ -405,16 +407,6 @@ impl App {
     pub fn saw(&self, tenant: TenantId, evidence: &Evidence, now: i64) {
         let key = (tenant, evidence.provider.to_string(), evidence.signal);
         self.later.lock().unwrap_or_else(PoisonError::into_inner).seen.insert(key, now);
-    }
-
-    /// Records soon what was tolerated in a request that wrote nothing.
-    pub fn note_later(&self, tenant: TenantId, entry: Entry) {
-        /// A flood of odd reads must not fill the memory.
-        const MOST: usize = 10_000;
-        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        if later.notes.len() < MOST {
-            later.notes.push((tenant, entry));
-        }
     }
 
     /// What is to be written.

@@ -19,6 +19,7 @@ impl App {
         self.metrics.set_tolerances(self.fired.all());
         self.metrics.set_refused(self.auth.refused());
         self.metrics.set_limited(self.rates.refused());
+        set(&self.metrics.log_waiting, i64::try_from(self.log_waiting()).unwrap_or(i64::MAX));
         self.metrics.text()
     }
 

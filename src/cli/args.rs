@@ -104,6 +104,10 @@ pub enum Command {
         #[arg(long, default_value_t = 20)]
         limit: u32,
     },
+    /// Show what became of a tenant's SCIM requests, and what they changed, oldest first
+    Log(LogArgs),
+    /// Say what a recorded SCIM request would do, and why; nothing is done
+    Explain(ExplainArgs),
     /// Bring tenants to the state that a file declares; the plan is shown first
     Apply(ApplyArgs),
     /// Print the present tenants, settings and sources as a file for `apply`, without secrets
@@ -148,6 +152,54 @@ pub struct ServeArgs {
     /// Refuse to start when the database needs migrations, instead of running them
     #[arg(long)]
     pub no_migrate: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub struct LogArgs {
+    pub tenant: String,
+    /// Only requests about this member (id, userName or address) or group (id)
+    #[arg(long, value_name = "KEY")]
+    pub member: Option<String>,
+    /// Only requests of this source
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Only requests that failed
+    #[arg(long)]
+    pub failed: bool,
+    /// Only requests that changed something
+    #[arg(long)]
+    pub changed: bool,
+    /// Only requests from this time on: 2027-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// One request, by its id in the log or the X-Request-Id of its answer
+    #[arg(long, conflicts_with_all = ["member", "source", "failed", "changed", "since", "follow"])]
+    pub id: Option<String>,
+    /// Go on with what comes in, until stopped
+    #[arg(long)]
+    pub follow: bool,
+    /// How many requests to show
+    #[arg(short, long, default_value_t = 20)]
+    pub number: u32,
+    /// JSON, one request a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    #[arg(long)]
+    pub tenant: String,
+    /// The source that sends it
+    #[arg(long, default_value = "default")]
+    pub source: String,
+    /// JSON, for scripts
+    #[arg(long)]
+    pub json: bool,
+    /// The request: {"method", "path", "headers", "body"} as JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: String,
 }
 
 #[derive(Debug, Args)]

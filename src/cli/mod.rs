@@ -7,8 +7,10 @@ mod check;
 mod clients;
 mod codes;
 mod desk;
+mod explain;
 mod invite;
 mod issuers;
+mod journal;
 mod keep;
 mod keys;
 mod mails;
@@ -47,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Location { command } => config(&cli).and_then(|c| places::run(&c, &cli.actor, command)),
         Command::Mail { command } => config(&cli).and_then(|c| mails::run(&c, &cli.actor, command)),
         Command::Notes { tenant, limit } => config(&cli).and_then(|c| admin::notes(&c, tenant, *limit)),
+        Command::Log(a) => config(&cli).and_then(|c| journal::run(&c, &cli.actor, a)),
+        Command::Explain(a) => config(&cli).and_then(|c| explain::run(&c, &cli.actor, a)),
         Command::Apply(a) => config(&cli).and_then(|c| apply::run(&c, &cli.actor, a)),
         Command::Export => config(&cli).and_then(|c| apply::export(&c)),
         Command::Backup { file } => config(&cli).and_then(|c| keep::backup(&c, file)),

@@ -157,6 +157,8 @@ pub struct Settings {
     pub requests_per_second_token: Option<u32>,
     /// Requests that may come at once; without it, the server's.
     pub request_burst: Option<u32>,
+    /// Days that the provisioning log is kept, at most 365; 0 keeps none. Without it, the server's.
+    pub log_days: Option<u16>,
 }
 
 impl Default for Settings {
@@ -195,6 +197,7 @@ impl Default for Settings {
             requests_per_second_tenant: None,
             requests_per_second_token: None,
             request_burst: None,
+            log_days: None,
         }
     }
 }
@@ -220,6 +223,7 @@ impl Settings {
         within("patch_operations", self.patch_operations.unwrap_or(1), 1, 10_000)?;
         self_service::check(&self.self_service)?;
         check_rates(self.requests_per_second_tenant, self.requests_per_second_token, self.request_burst)?;
+        within("log_days", self.log_days.unwrap_or(0), 0, 365)?;
         let rising = self.remind_days.windows(2).all(|w| w.first() < w.last());
         if self.remind_days.len() > 2 || !rising || self.remind_days.iter().any(|d| *d == 0 || *d >= self.invite_days) {
             return Err("remind_days is at most two rising numbers of days, below invite_days".to_owned());

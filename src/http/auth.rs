@@ -3,10 +3,12 @@
 use super::call::Known;
 use super::edge::RequestId;
 use super::tls;
+use super::witness::Witness;
 use crate::app::App;
 use crate::domain::{Actor, Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Client, Dialect, Tuning};
+use crate::service::journal::Trace;
 use crate::service::{Ctx, auth::Principal, certificates, declared, me, sources};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -16,6 +18,7 @@ use actix_web::web::Data;
 use actix_web::{Error as ActixError, HttpMessage};
 use base64::Engine;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Finds out whose request it is, before anything else is looked at.
 pub async fn authenticate(
@@ -40,12 +43,19 @@ async fn identify(req: &ServiceRequest) -> Result<Option<Known>> {
         return Err(Error::Unauthorized("a token is needed"));
     };
     let principal = app.authenticate(token).await?;
+    let ctx = context(&app, req, &principal);
+    if let Some(witness) = req.extensions().get::<Witness>() {
+        witness.hear(&ctx);
+    }
     principal.bound_to(tls::presented_thumbprint(req.request()).as_deref())?;
     check_certificate(req, &principal.source, app.now())?;
     app.rates.admit(&principal, app.now())?;
     principal.admitted()?;
+    if let Some(evidence) = &ctx.dialect.evidence {
+        app.saw(ctx.tenant_id(), evidence, ctx.now);
+    }
     let me = enter(&app, req.path(), &principal).await?;
-    Ok(Some(Known { scopes: principal.scopes, ctx: context(&app, req, &principal), me }))
+    Ok(Some(Known { scopes: principal.scopes, ctx, me }))
 }
 
 /// Lets a member in whose own token it is, now and not any more after a deactivation; the SCIM id. It opens little.
@@ -125,11 +135,7 @@ fn anonymous(app: &App, req: &ServiceRequest) -> Known {
 fn context(app: &App, req: &ServiceRequest, p: &Principal) -> Ctx {
     let writer = p.member.as_ref().map(|_| Actor::Member);
     let owner = Owner { tenant: p.tenant.clone(), source: p.source.clone(), tuning: p.tuning, token_id: p.token_id.clone(), writer };
-    let ctx = build(app, req, owner);
-    if let Some(evidence) = &ctx.dialect.evidence {
-        app.saw(ctx.tenant_id(), evidence, ctx.now);
-    }
-    ctx
+    build(app, req, owner)
 }
 
 /// Whose a request is.
@@ -150,6 +156,8 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
     let dialect = Dialect::new(declared(sources::idp(&tenant, &source)), tuning, &client);
     let request_id = req.extensions().get::<RequestId>().map(|r| r.0.clone()).unwrap_or_default();
     let limits = app.limits.of(&tenant.settings).under(dialect.declared);
+    let began = req.extensions().get::<Witness>().map_or_else(Instant::now, |w| w.began);
+    let trace = Arc::new(Trace::new(began, client.user_agent, client.query));
     Ctx {
         tenant,
         source,
@@ -165,6 +173,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
         limits,
         vault: app.vault.clone(),
         fired: app.fired.clone(),
+        trace,
     }
 }
 

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::scim::bulk::count::Counter;
 use crate::scim::bulk::{self, Method, Operation, Request};
 use crate::scim::{self, BULK_RESPONSE_URN, json};
-use crate::service::notes;
-use crate::service::scim_bulk::{self, Done, Progress};
+use crate::service::journal;
+use crate::service::scim_bulk::{self, Done, Part, Progress};
 use actix_web::dev::Payload;
 use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
@@ -57,6 +57,7 @@ pub async fn bulk(call: Call, body: BulkBody) -> Result<HttpResponse> {
     let request = read(&call, &body.0)?;
     drop(body);
     let (request, done) = carry_out(&call, request).await?;
+    done.iter().for_each(|d| write_down(&call, d));
     let results: Vec<Value> = done.iter().filter_map(|d| Some(result(&call, request.operations.get(d.at)?, d))).collect();
     let answer = serde_json::json!({"schemas": [BULK_RESPONSE_URN], "Operations": results});
     Ok(reply::document(&call, answer.to_string()))
@@ -67,9 +68,7 @@ fn read(call: &Call, body: &[u8]) -> Result<Request> {
     let mut reading = call.ctx.reading();
     let map = json::object(body, limits.json_depth + bulk::DATA_DEPTH)?;
     let request = bulk::read(map, &call.ctx.base, limits.bulk_operations, &mut reading)?;
-    if let Some(entry) = notes::entry(&call.ctx, &reading) {
-        call.app.note_later(call.ctx.tenant_id(), entry);
-    }
+    call.ctx.trace.body(&reading);
     Ok(request)
 }
 
@@ -80,7 +79,7 @@ async fn carry_out(call: &Call, request: Request) -> Result<(std::sync::Arc<Requ
     loop {
         ctx.now = call.app.now();
         let Some(part) = progress.next(&ctx) else { return Ok(progress.end()) };
-        let part = std::sync::Arc::new(part);
+        let part = std::sync::Arc::new(hashed(call, part).await?);
         let work = part.clone();
         let turn = call.app.bulk_turn().await;
         let ran = call.app.write(move |conn| scim_bulk::run(conn, &work)).await;
@@ -96,6 +95,29 @@ async fn carry_out(call: &Call, request: Request) -> Result<(std::sync::Arc<Requ
                 progress.failed(&part, &why);
             }
         }
+    }
+}
+
+/// Hashes the passwords of a part, which takes too long for a transaction.
+async fn hashed(call: &Call, mut part: Part) -> Result<Part> {
+    let owners = part.passwords();
+    if owners.is_empty() {
+        return Ok(part);
+    }
+    let ctx = call.ctx.clone();
+    let kept = call.app.look_up(move |conn| scim_bulk::kept(conn, &ctx, &owners)).await?;
+    call.app.hash(move || part.hash(&kept).map(|()| part)).await
+}
+
+/// Has it written down what became of an operation, where that is not in its transaction.
+fn write_down(call: &Call, done: &Done) {
+    let (status, fault) = match &done.outcome {
+        Ok(success) => (success.status, None),
+        Err(why) => (why.status_code().as_u16(), Some(error::said(why))),
+    };
+    let fault = fault.as_ref().map(|(scim_type, detail)| (*scim_type, detail.as_str()));
+    if let Some(entry) = journal::finished(&done.ctx, status, fault) {
+        call.app.log_later(call.ctx.tenant_id(), entry);
     }
 }
 

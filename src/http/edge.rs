@@ -9,9 +9,11 @@ use super::pages::guard;
 use super::pages::view::Scene;
 use super::pages::visitor::scene_of;
 use super::reply::SCIM_JSON;
+use super::witness::Witness;
 use crate::app::App;
 use crate::domain::new_id;
 use crate::error::Error;
+use crate::service::masking;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -39,8 +41,16 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     let measured = req.app_data::<Data<App>>().map(|app| app.metrics.requests.begin(req.path(), req.method().as_str()));
     let id = new_id();
     req.extensions_mut().insert(RequestId(id.clone()));
+    let witness = Witness::new(started);
+    req.extensions_mut().insert(witness.clone());
+    let app = req.app_data::<Data<App>>().cloned();
     let page = guard::is_private(req.path()).then(|| scene_of(req.request()));
-    let path = if page.is_some() { "/claim/…" } else { req.path() }.to_owned();
+    let path = match req.path() {
+        _ if page.is_some() => "/claim/…".to_owned(),
+        // Somebody may ask for a person by name where an id is due.
+        path if path.starts_with("/scim") => masking::path(path, ""),
+        path => path.to_owned(),
+    };
     let secure = req.app_config().secure();
     let line = Line { method: req.method().to_string(), path, page, id, secure, started };
     let answered = AssertUnwindSafe(next.call(req)).catch_unwind().await;
@@ -53,6 +63,10 @@ pub async fn edge(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -
     let status = answer.as_ref().map_or_else(|e| e.as_response_error().status_code(), ServiceResponse::status);
     if let Some(measured) = measured {
         measured.end(status.as_u16());
+    }
+    if let Some(app) = app {
+        let why = answer.as_ref().map_or_else(Some, |res| res.response().error());
+        witness.tell(&app, status, why);
     }
     let mut res = answer.map_err(|e| line.failed(&e))?;
     count_tenant(res.request());
@@ -128,7 +142,8 @@ impl Line {
         if status.is_server_error() && !wanted {
             log::error!("request={} {why}", self.id);
         } else {
-            log::debug!("request={} {why}", self.id);
+            // What was sent may stand in it.
+            log::debug!("request={} {}", self.id, masking::sentence(&why.to_string()));
         }
     }
 

@@ -37,12 +37,18 @@ impl ResponseError for Error {
 
 /// An error as JSON.
 pub(super) fn value(e: &Error) -> Value {
-    let (scim_type, detail) = match e {
+    let (scim_type, detail) = said(e);
+    object(e.status_code(), scim_type, &detail)
+}
+
+/// The scimType and the detail of an error.
+#[must_use]
+pub fn said(e: &Error) -> (Option<&'static str>, String) {
+    match e {
         Error::Scim(e) => (e.scim_type.map(scim::ScimType::as_str), e.detail.clone()),
         Error::Roll(why) => (forbidden_by_the_roll(*why).1, with_code(*why)),
         other => (None, detail(other)),
-    };
-    object(e.status_code(), scim_type, &detail)
+    }
 }
 
 /// What is said of an error. Of our own doing, nothing.

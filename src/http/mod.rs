@@ -17,6 +17,7 @@ pub mod pages;
 pub mod reply;
 pub mod scim;
 pub mod tls;
+pub mod witness;
 
 use crate::app::{App, worker_count};
 use crate::scim::schema::ResourceKind;

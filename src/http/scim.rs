@@ -4,11 +4,10 @@ use super::body::Body;
 use super::call::Call;
 use super::reply;
 use crate::app::App;
-use crate::domain::settings::Passwords;
 use crate::domain::{Idp, Scope};
 use crate::error::{Error, Result};
 use crate::scim::dialect::interop;
-use crate::scim::discovery::{self, Announced};
+use crate::scim::discovery;
 use crate::scim::message::ListRequest;
 use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::{self, Reading, json};
@@ -16,13 +15,10 @@ use crate::service::passwords::{self, Wish};
 use crate::service::read::{self, Read};
 use crate::service::render::{self, Rendered};
 use crate::service::write::{self, Saved};
-use crate::service::{list as lists, notes, secrets};
+use crate::service::{list as lists, secrets};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-
-/// Largest group that a PATCH answers with.
-const SHOWN_MEMBERS: i64 = 100;
 
 // -- one resource ------------------------------------------------------------
 
@@ -50,6 +46,7 @@ pub async fn get(call: Call, kind: ResourceKind, id: Path<String>) -> Result<Htt
     let rt = ResourceType::of(kind);
     let mut reading = call.ctx.reading();
     let projection = call.projection(rt, &mut reading)?;
+    call.ctx.trace.parameters(&reading);
     let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
     let (shown, asked) = (projection.clone(), id.clone());
     let work = move |conn: &mut _| read::get(conn, &ctx, rt, &id, &projection, &conditions);
@@ -57,7 +54,6 @@ pub async fn get(call: Call, kind: ResourceKind, id: Path<String>) -> Result<Htt
         ResourceKind::User => call.app.look_up(work).await?,
         ResourceKind::Group => call.app.snapshot(work).await?,
     };
-    note_later(&call, &reading);
     let found = match found {
         Read::Found(rendered) if kind == ResourceKind::User => Read::Found(with_secrets(&call, rendered, &shown, &asked).await?),
         other => other,
@@ -117,8 +113,7 @@ pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body)
         .app
         .write(move |conn| {
             let saved = write::patch(conn, &ctx, rt, &id, &change, &conditions)?;
-            let brief =
-                shown.is_default() && kind == ResourceKind::Group && (ctx.idp() == Idp::Entra || saved.row.member_count > SHOWN_MEMBERS);
+            let brief = write::is_brief(&ctx, &saved);
             let group = if brief { None } else { group_in(conn, &ctx, &saved, &shown)? };
             Ok((saved, group, brief))
         })
@@ -182,15 +177,9 @@ async fn before_body(call: &Call, rt: &'static ResourceType, id: String, fault: 
 fn shown_after_write(call: &Call, rt: &ResourceType) -> Result<scim::Projection> {
     let mut reading = call.ctx.reading();
     let projection = call.projection(rt, &mut reading)?;
-    note_later(call, &reading);
+    call.ctx.trace.parameters(&reading);
+    call.ctx.trace.leaves_answer(projection.is_default());
     Ok(projection)
-}
-
-/// Records tolerances of a request that wrote nothing.
-fn note_later(call: &Call, reading: &Reading) {
-    if let Some(entry) = notes::entry(&call.ctx, reading) {
-        call.app.note_later(call.ctx.tenant_id(), entry);
-    }
 }
 
 // -- lists -------------------------------------------------------------------
@@ -212,7 +201,7 @@ pub async fn search(call: Call, kind: Option<ResourceKind>, body: Body) -> Resul
 async fn answer_list(call: Call, kind: Option<ResourceKind>, request: ListRequest, reading: Reading) -> Result<HttpResponse> {
     let rt = kind.map(ResourceType::of);
     let listing = lists::plan(&call.ctx, rt, request, reading, &call.app.secret)?;
-    note_later(&call, &listing.reading);
+    call.ctx.trace.parameters(&listing.reading);
     let (ctx, secret) = (call.ctx.clone(), call.app.secret.clone());
     let quick = listing.is_look_up();
     let work = move |conn: &mut _| lists::run(conn, &ctx, rt, &listing, &secret);
@@ -225,16 +214,7 @@ async fn answer_list(call: Call, kind: Option<ResourceKind>, request: ListReques
 /// `GET /ServiceProviderConfig` (RFC 7643 §5).
 pub async fn service_provider_config(call: Call) -> Result<HttpResponse> {
     refuse_filter(&call)?;
-    let l = call.ctx.limits;
-    let announced = Announced {
-        page_default: l.page_default,
-        page_max: l.page_max,
-        cursor_seconds: l.cursor_seconds,
-        bulk_operations: l.bulk_operations,
-        bulk_bytes: l.bulk_bytes,
-        passwords: call.ctx.tenant.settings.passwords == Passwords::Keep,
-    };
-    discovered(&call, Some(discovery::service_provider_config(&call.ctx.base, announced)), "")
+    discovered(&call, Some(discovery::service_provider_config(&call.ctx.base, call.ctx.announced())), "")
 }
 
 /// `GET /ResourceTypes` (RFC 7644 §4).

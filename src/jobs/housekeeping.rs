@@ -1,6 +1,7 @@
 //! What happens beside the requests: noticing revoked tokens, writing down uses and notes, pruning.
 
 use super::beat::Beat;
+use super::journal;
 use crate::app::App;
 use crate::domain::Credential;
 use crate::domain::settings::DAY;
@@ -18,26 +19,29 @@ const TIDY_EVERY: u32 = 4 * 60;
 /// Beats between two prunings.
 const PRUNE_EVERY: u32 = 4 * 60 * 10;
 /// Rows that one pruning removes at most, so that it holds nothing up.
-const PRUNE_AT_ONCE: i64 = 500;
+pub(super) const PRUNE_AT_ONCE: i64 = 500;
 
-/// The thread. It does its last writes when this is dropped.
+/// The threads. They do their last writes when this is dropped.
 pub struct Housekeeping {
     _thread: Beat,
+    /// A thread of its own, so that many rows never keep a revoked token from being noticed.
+    _journal: Beat,
 }
 
 impl Housekeeping {
-    /// Starts the thread.
+    /// Starts the threads.
     ///
     /// # Errors
     /// When the system has no thread left.
     pub fn start(app: Arc<App>) -> std::io::Result<Self> {
+        let journal = journal::start(app.clone())?;
         let (working, mut beat) = (app.clone(), 0_u32);
         let work = move |_: &dyn Fn() -> bool| {
             beat = beat.wrapping_add(1);
             run(&working, beat);
         };
         let thread = Beat::start("housekeeping", BEAT, work, move || report("notes", write_down(&app)))?;
-        Ok(Self { _thread: thread })
+        Ok(Self { _thread: thread, _journal: journal })
     }
 }
 
@@ -58,7 +62,7 @@ fn run(app: &App, beat: u32) {
     }
 }
 
-fn report(what: &str, result: Result<()>) {
+pub(super) fn report(what: &str, result: Result<()>) {
     if let Err(e) = result {
         log::warn!("{what}: {e}");
     }
@@ -67,7 +71,7 @@ fn report(what: &str, result: Result<()>) {
 fn write_down(app: &App) -> Result<()> {
     let uses = app.auth.take_uses();
     let later = app.take_later();
-    if uses.is_empty() && later.notes.is_empty() && later.seen.is_empty() && later.keys.is_empty() {
+    if uses.is_empty() && later.seen.is_empty() && later.keys.is_empty() {
         return Ok(());
     }
     app.write_blocking(move |conn| {
@@ -77,9 +81,6 @@ fn write_down(app: &App) -> Result<()> {
                 Credential::Client => clients::used(conn, u.tenant, &u.token_id, u.at)?,
                 Credential::Issuer => issuers::used(conn, u.tenant, &u.token_id, u.at)?,
             }
-        }
-        for (tenant, entry) in &later.notes {
-            notes::insert(conn, *tenant, entry)?;
         }
         for ((tenant, provider, signal), at) in &later.seen {
             notes::seen(conn, *tenant, provider, signal, *at)?;
@@ -96,8 +97,7 @@ const KEEP_LETTERS: i64 = 30;
 
 fn prune(app: &App) -> Result<()> {
     let now = app.now();
-    let notes_before = now - i64::from(app.config.notes.keep_days) * DAY;
-    all(app, move |conn| Ok(notes::prune(conn, notes_before, PRUNE_AT_ONCE)?))?;
+    journal::prune(app, now)?;
     all(app, move |conn| Ok(outbox::prune(conn, now - KEEP_LETTERS * DAY, PRUNE_AT_ONCE)?))?;
     all(app, move |conn| Ok(idempotency::prune(conn, now - DAY, PRUNE_AT_ONCE)?))?;
     all(app, move |conn| Ok(clients::prune_assertions(conn, now, PRUNE_AT_ONCE)?))?;
@@ -105,7 +105,7 @@ fn prune(app: &App) -> Result<()> {
 }
 
 /// Removes a few at a time until there are no more.
-fn all(app: &App, some: impl Fn(&mut Conn) -> Result<usize> + Copy + Send + 'static) -> Result<()> {
+pub(super) fn all(app: &App, some: impl Fn(&mut Conn) -> Result<usize> + Copy + Send + 'static) -> Result<()> {
     while i64::try_from(app.write_blocking(some)?).unwrap_or(0) >= PRUNE_AT_ONCE {}
     Ok(())
 }

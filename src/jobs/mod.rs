@@ -2,5 +2,6 @@
 
 pub mod beat;
 pub mod housekeeping;
+pub mod journal;
 pub mod post;
 pub mod timers;

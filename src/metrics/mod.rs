@@ -28,16 +28,17 @@ pub const AUTH_REASONS: [&str; 6] = ["unknown", "expired", "revoked", "missing",
 /// What a request can be too many of.
 const RATE_LIMITS: [&str; 3] = ["tenant", "token", "admin_key"];
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 7] = [
     (requests::REQUESTS, "Requests that were answered, by route, method and status."),
     (tenants::REQUESTS, "Requests with a token, by tenant; beyond metrics.tenants under the name other."),
     ("rollbook_tolerances_total", "Times that something beyond the RFC was tolerated, by its name."),
     ("rollbook_database_busy_total", "Transactions that were tried again or answered busy."),
     ("rollbook_auth_failures_total", "Requests that were not let in, by reason."),
     ("rollbook_requests_limited_total", "Requests that were refused because there were too many, by limit."),
+    ("rollbook_log_rows_dropped_total", "Rows of the provisioning log that were given up because too many waited."),
 ];
 
-const GAUGES: [(&str, &str); 10] = [
+const GAUGES: [(&str, &str); 11] = [
     (requests::IN_FLIGHT, "Requests under way."),
     ("rollbook_mails", "Mails that wait (queued) or were given up within the last 30 days (dead)."),
     ("rollbook_jobs_open", "Jobs on many members that are not finished."),
@@ -47,6 +48,7 @@ const GAUGES: [(&str, &str); 10] = [
     ("rollbook_database_connections", "Connections to the database, by state."),
     ("rollbook_database_connections_max", "Most connections to the database."),
     ("rollbook_writer_queue_length", "Writes that wait for the writer thread; SQLite only."),
+    ("rollbook_log_rows_waiting", "Rows of the provisioning log that wait to be written."),
     ("rollbook_build_info", "Always 1; the version is in the label."),
 ];
 
@@ -62,6 +64,10 @@ pub struct Metrics {
     pub tenants: Tenants,
     /// Transactions that were tried again or answered busy.
     pub busy: Counter,
+    /// Rows of the provisioning log that were given up.
+    pub log_dropped: Counter,
+    /// Rows of the provisioning log that wait; set when it is asked for.
+    pub log_waiting: Gauge,
     auth_failures: Vec<(&'static str, Counter)>,
     tolerances: Vec<(&'static str, Counter)>,
     limited: Vec<(&'static str, Counter)>,
@@ -104,6 +110,8 @@ impl Metrics {
             requests: Arc::new(Requests::new(made.clone())),
             tenants: Tenants::new(made.clone(), tenants),
             busy: made.counter("rollbook_database_busy_total", &[]),
+            log_dropped: made.counter("rollbook_log_rows_dropped_total", &[]),
+            log_waiting: made.gauge("rollbook_log_rows_waiting", &[]),
             auth_failures: counters("rollbook_auth_failures_total", "reason", &mut AUTH_REASONS.into_iter()),
             limited: counters("rollbook_requests_limited_total", "limit", &mut RATE_LIMITS.into_iter()),
             tolerances: counters("rollbook_tolerances_total", "quirk", &mut { tolerances }),

@@ -2,7 +2,7 @@
 //! whatever anybody sends.
 
 /// Every route. What has none of these is [`OTHER`]. A test compares them with the route table.
-pub const ROUTES: [&str; 66] = [
+pub const ROUTES: [&str; 69] = [
     "/scim/v2/Users",
     "/scim/v2/Users/{id}",
     "/scim/v2/Groups",
@@ -64,6 +64,9 @@ pub const ROUTES: [&str; 66] = [
     "/admin/v1/tenants/{tenant}/jobs/{id}/failures",
     "/admin/v1/tenants/{tenant}/audit",
     "/admin/v1/tenants/{tenant}/tolerances",
+    "/admin/v1/tenants/{tenant}/requests",
+    "/admin/v1/tenants/{tenant}/requests/{id}",
+    "/admin/v1/tenants/{tenant}/explanations",
     "/admin/v1/tenants/{tenant}/codes",
     "/admin/v1/tenants/{tenant}/mails",
     "/admin/v1/tenants/{tenant}/mails/{id}",

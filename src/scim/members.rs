@@ -159,7 +159,7 @@ fn member(element: &Value) -> Result<MemberRef, Error> {
         segments.next().and_then(|e| resource_types().into_iter().find(|rt| rt.endpoint.trim_start_matches('/') == e)).map(|rt| rt.kind);
     let id = match (text("value"), from_ref) {
         (Some(value), Some(other)) if value != other => {
-            return Err(Error::value(format!("members: value {} and $ref {} disagree", shown(value), shown(other))));
+            return Err(Error::value(format!("members: value \"{}\" and $ref \"{}\" disagree", shown(value), shown(other))));
         }
         (Some(value), _) | (None, Some(value)) => value,
         (None, None) => return Err(Error::value("members: a member has no value")),

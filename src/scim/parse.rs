@@ -294,7 +294,7 @@ impl<'a> Parser<'a, '_> {
 
     fn unquoted(&mut self, word: &str) -> Result<Literal, Error> {
         let bare = !word.starts_with('\'') && !word.contains('"');
-        if bare && self.reading.allow(Quirk::UnquotedLiteral, || format!("filter: {} read as a string", shown(word))) {
+        if bare && self.reading.allow(Quirk::UnquotedLiteral, || format!("filter: \"{}\" read as a string", shown(word))) {
             return Ok(Literal::String(word.to_owned()));
         }
         Err(self.fault("a string must stand in double quotes"))

@@ -84,17 +84,23 @@ impl Principal {
     /// # Errors
     /// 403 for a suspended tenant or a detached source, 503 for a paused one.
     pub fn admitted(&self) -> Result<()> {
-        if let Some(why) = &self.tenant.suspended {
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            return Err(Error::Denied(format!("this tenant is suspended{why}; nothing was changed")));
-        }
-        match self.source.state {
-            SourceState::Active => Ok(()),
-            SourceState::Paused => Err(Error::Paused(format!("the source \"{}\" is paused; try again later", self.source.name))),
-            SourceState::Detached => {
-                Err(Error::Denied(format!("the source \"{}\" is detached: it may not provision any more", self.source.name)))
-            }
-        }
+        admitted(&self.tenant, &self.source)
+    }
+}
+
+/// Whether requests of a source are served at all.
+///
+/// # Errors
+/// As [`Principal::admitted`].
+pub fn admitted(tenant: &Tenant, source: &ScimSource) -> Result<()> {
+    if let Some(why) = &tenant.suspended {
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        return Err(Error::Denied(format!("this tenant is suspended{why}; nothing was changed")));
+    }
+    match source.state {
+        SourceState::Active => Ok(()),
+        SourceState::Paused => Err(Error::Paused(format!("the source \"{}\" is paused; try again later", source.name))),
+        SourceState::Detached => Err(Error::Denied(format!("the source \"{}\" is detached: it may not provision any more", source.name))),
     }
 }
 

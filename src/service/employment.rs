@@ -177,7 +177,7 @@ fn date(doc: &mut Doc, name: &str, reading: &mut Reading, warnings: &mut Vec<Str
     let day = text.get(..10).filter(|_| text.len() == 10 || text.as_bytes().get(10) == Some(&b'T'));
     let Some(date) = day.and_then(real_date) else {
         let shown = scim::error::shown(&text);
-        if !reading.allow(Quirk::FreeTextDate, || format!("{name}: {shown} is no date and has no effect")) {
+        if !reading.allow(Quirk::FreeTextDate, || format!("{name}: \"{shown}\" is no date and has no effect")) {
             return Err(scim::Error::value(format!("{name} is \"{shown}\"; a date as YYYY-MM-DD is expected")).into());
         }
         warnings.push(format!("{name} is no date as YYYY-MM-DD: nothing is scheduled"));

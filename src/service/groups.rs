@@ -13,24 +13,31 @@ use crate::scim::{self};
 use crate::store::{Conn, Kind, members, resources};
 use std::collections::{HashMap, HashSet};
 
-/// How many members came and went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How many members came and went, and who.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moved {
     pub added: usize,
     pub removed: usize,
+    /// The ids of those who came, and of those who went; when the whole group was emptied, only of some.
+    pub came: Vec<String>,
+    pub went: Vec<String>,
 }
 
 impl Moved {
     /// Whether anything changed.
     #[must_use]
-    pub fn any(self) -> bool {
+    pub fn any(&self) -> bool {
         self.added + self.removed > 0
     }
 
     /// By how much the number of members changed.
     #[must_use]
-    pub fn delta(self) -> i64 {
+    pub fn delta(&self) -> i64 {
         i64::try_from(self.added).unwrap_or(i64::MAX) - i64::try_from(self.removed).unwrap_or(i64::MAX)
+    }
+
+    fn of(came: Vec<String>, went: Vec<String>) -> Self {
+        Self { added: came.len(), removed: went.len(), came, went }
     }
 }
 
@@ -44,6 +51,8 @@ pub fn apply(conn: &mut Conn, ctx: &Ctx, group: &str, changes: &[MemberChange], 
         let step = step(conn, ctx, group, change, reading)?;
         moved.added += step.added;
         moved.removed += step.removed;
+        moved.came.extend(step.came);
+        moved.went.extend(step.went);
     }
     Ok(moved)
 }
@@ -57,15 +66,16 @@ fn step(conn: &mut Conn, ctx: &Ctx, group: &str, change: &MemberChange, reading:
             let fresh = strangers(conn, ctx, group, &ids)?;
             let added = members::add(conn, tenant, group, &known)?;
             tell(conn, ctx, group, &fresh, true)?;
-            Moved { added, removed: 0 }
+            Moved::of(added, Vec::new())
         }
-        MemberChange::Remove(ids) => Moved { added: 0, removed: remove(conn, ctx, group, &texts(ids))? },
+        MemberChange::Remove(ids) => Moved::of(Vec::new(), remove(conn, ctx, group, &texts(ids))?),
         MemberChange::RemoveWhere(filter) => {
             let ids = members::ids_where(conn, tenant, group, filter)?;
-            Moved { added: 0, removed: remove(conn, ctx, group, &texts(&ids))? }
+            Moved::of(Vec::new(), remove(conn, ctx, group, &texts(&ids))?)
         }
         MemberChange::Replace(refs) if refs.is_empty() && !ctx.tenant.settings.group_mails => {
-            Moved { added: 0, removed: members::clear(conn, tenant, group)? }
+            let some = members::some(conn, tenant, group)?;
+            Moved { removed: members::clear(conn, tenant, group)?, went: some, ..Moved::default() }
         }
         MemberChange::Replace(refs) => replace(conn, ctx, group, refs, reading)?,
     })
@@ -85,10 +95,10 @@ fn replace(conn: &mut Conn, ctx: &Ctx, group: &str, refs: &[MemberRef], reading:
     let removed = remove(conn, ctx, group, &gone)?;
     let added = members::add(conn, ctx.tenant_id(), group, &new)?;
     tell(conn, ctx, group, &new.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), true)?;
-    Ok(Moved { added, removed })
+    Ok(Moved::of(added, removed))
 }
 
-fn remove(conn: &mut Conn, ctx: &Ctx, group: &str, ids: &[&str]) -> Result<usize> {
+fn remove(conn: &mut Conn, ctx: &Ctx, group: &str, ids: &[&str]) -> Result<Vec<String>> {
     if ctx.tenant.settings.group_mails {
         let present: Vec<String> = members::present(conn, ctx.tenant_id(), group, ids)?.into_iter().collect();
         tell(conn, ctx, group, &present, false)?;
@@ -130,7 +140,7 @@ pub(super) fn leave_all(conn: &mut Conn, tenant: TenantId, id: &str, now: i64) -
     let groups = members::groups_with(conn, tenant, id)?;
     for group in &groups {
         // Somebody else may have removed the member a moment ago.
-        if members::remove(conn, tenant, group, &[id])? == 1 {
+        if members::remove(conn, tenant, group, &[id])?.len() == 1 {
             resources::members_changed(conn, tenant, group, -1, now)?;
         }
     }
@@ -149,7 +159,7 @@ fn known(conn: &mut Conn, ctx: &Ctx, group: &str, refs: &[MemberRef], reading: &
     for r in refs {
         match found.get(&r.id) {
             Some(kind) => check_type(r, *kind)?,
-            None if reading.allow(Quirk::UnknownMember, || format!("members: {} does not exist, left out", shown(&r.id))) => {}
+            None if reading.allow(Quirk::UnknownMember, || format!("members: \"{}\" does not exist, left out", shown(&r.id))) => {}
             None => return Err(Error::Scim(scim::Error::value(format!("members: there is no resource with the id {}", shown(&r.id))))),
         }
     }

@@ -1,4 +1,4 @@
-//! What many writes of one transaction write together at its end: lines of the history, and how many resources came and went. Nothing
+//! What many writes of one transaction write together at its end: lines of the history, rows of the provisioning log, and how many resources came and went. Nothing
 //! that a write reads is here.
 
 use super::roll::Act;
@@ -6,7 +6,7 @@ use super::{Connection, Kind};
 use crate::domain::TenantId;
 use crate::error::Result;
 use crate::store::audit::{self, Entry};
-use crate::store::counts;
+use crate::store::{counts, journal};
 use std::sync::{Mutex, PoisonError};
 
 /// What is to be written, all of one tenant.
@@ -16,6 +16,7 @@ pub struct Ledger(Mutex<Book>);
 #[derive(Debug, Default)]
 struct Book {
     lines: Vec<Entry>,
+    log: Vec<journal::Entry>,
     users: i64,
     groups: i64,
 }
@@ -25,6 +26,11 @@ impl Ledger {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Keeps a row of the provisioning log.
+    pub(super) fn log(&self, row: journal::Entry) {
+        self.with(|book| book.log.push(row));
+    }
+
     /// Writes it down.
     ///
     /// # Errors
@@ -32,6 +38,8 @@ impl Ledger {
     pub fn write(&self, conn: &mut Connection, tenant: TenantId) -> Result<()> {
         let book = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         audit::insert_all(conn, tenant, &book.lines)?;
+        let log: Vec<_> = book.log.into_iter().map(|entry| (tenant, entry)).collect();
+        journal::insert_all(conn, &log)?;
         for (kind, by) in [(Kind::User, book.users), (Kind::Group, book.groups)] {
             if by != 0 {
                 counts::change(conn, tenant, kind, "", by)?;

@@ -12,19 +12,23 @@ pub mod clients;
 pub mod codes;
 pub mod copy;
 pub mod cursor;
+pub mod delta;
 pub mod dossier;
 pub mod employment;
 pub mod etag;
 pub mod expiry;
+pub mod explain;
 pub mod groups;
 pub mod idempotency;
 pub mod issuers;
+pub mod journal;
 pub mod jws;
 pub mod ledger;
 pub mod letters;
 pub mod list;
 pub mod locations;
 pub mod mapping;
+pub mod masking;
 pub mod me;
 pub mod members;
 pub mod notes;
@@ -48,9 +52,11 @@ pub mod vault;
 pub mod verify;
 pub mod write;
 
+use crate::domain::settings::Passwords;
 use crate::domain::{Actor, Idp, ScimSource, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning, interop};
+use crate::scim::discovery::Announced;
 use crate::scim::schema::ResourceKind;
 use crate::service::vault::Vault;
 pub use crate::store::{Conn as Connection, Kind, Row};
@@ -134,6 +140,8 @@ pub struct Ctx {
     pub limits: Limits,
     pub vault: Arc<Vault>,
     pub fired: Arc<notes::Fired>,
+    /// What is found out about the request while it is done.
+    pub trace: Arc<journal::Trace>,
 }
 
 /// Where SCIM documents are to be found, and how large they may be.
@@ -164,6 +172,21 @@ impl Ctx {
             limits: place.limits.of(&act.tenant.settings),
             vault: act.vault.clone(),
             fired: Arc::default(),
+            trace: Arc::default(),
+        }
+    }
+
+    /// What `/ServiceProviderConfig` says of the tenant.
+    #[must_use]
+    pub fn announced(&self) -> Announced {
+        let l = self.limits;
+        Announced {
+            page_default: l.page_default,
+            page_max: l.page_max,
+            cursor_seconds: l.cursor_seconds,
+            bulk_operations: l.bulk_operations,
+            bulk_bytes: l.bulk_bytes,
+            passwords: self.tenant.settings.passwords == Passwords::Keep,
         }
     }
 

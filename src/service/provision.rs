@@ -1,13 +1,15 @@
 //! What an identity provider's writes mean for the roll: arriving, changing, coming back, leaving.
 
 use super::audit::{self, Note};
+use super::delta::{self, Delta};
 use super::employment::{self, Facets};
+use super::journal::{self, Done};
 use super::mapping::{self, Doc, Naming};
 use super::passwords::{self, Outcome, Wish};
 use super::render::{self, Extras};
 use super::roll::{self, Act, Decided};
 use super::write::{Saved, Wanted};
-use super::{Ctx, me, members, notes};
+use super::{Ctx, me, members};
 use crate::domain::lifecycle::{Event, Provision, Refused, Release};
 use crate::domain::settings::{DomainRule, Emailless, Usernames};
 use crate::domain::{Hold, Member, Reason, Source, Stage, State, new_id};
@@ -98,6 +100,7 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
     check_address(conn, &act, &member, &doc, &how)?;
     let decided = roll::decide(&act, &member, Event::Provision(how))?;
     show_active(&mut doc, &decided.after);
+    let mut changes = delta::between(rt, &Doc::new(), &doc);
     let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
     if !rows::insert(conn, ctx.tenant_id(), &record, &decided.after, true, ctx.now)? {
         if let Some(saved) = come_back(conn, ctx, rt, wanted, how)? {
@@ -113,7 +116,8 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
     roll::carry_out(conn, &act, &decided, Some(&row), &Note::default())?;
     passwords::settle(conn, &act, &decided.after, &wanted.password)?;
     remember(conn, &act, &decided.after, &facets)?;
-    notes::record(conn, ctx, &reading)?;
+    changes.extend(moved(None, decided.after.state));
+    journal::wrote(conn, ctx, &reading, Done { status: 201, row: &row, changed: true, changes })?;
     let manager = manager_of(conn, ctx, &row)?;
     Ok(Saved { row, extras: Extras { groups: Vec::new(), manager }, changed: true, created: true })
 }
@@ -279,13 +283,15 @@ fn back_from_hiding(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Want
     let mut decided = roll::decide(&act, &member, Event::Provision(how))?;
     decided.after.id = new_id();
     show_active(&mut doc, &decided.after);
+    let mut changes = delta::between(rt, &mapping::editable(row), &doc);
     let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
     let saved = roll::save(conn, &act, row, Some(&record), &decided.after)?;
     roll::carry_out(conn, &act, &decided, Some(&saved), &Note::because("the identity provider has the person again"))?;
     let before = members::member(row)?;
     settle_password(conn, ctx, before, &decided.after, &wanted.password)?.remark(conn, &act, &decided.after)?;
     remember(conn, &act, &decided.after, &facets)?;
-    notes::record(conn, ctx, &reading)?;
+    changes.extend(moved(Some(decided.before.state), decided.after.state));
+    journal::wrote(conn, ctx, &reading, Done { status: 201, row: &saved, changed: true, changes })?;
     let extras = render::extras(conn, ctx, &saved)?;
     Ok(Saved { row: saved, extras, changed: true, created: true })
 }
@@ -323,8 +329,8 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
         after.invited = None;
     }
     show_active(&mut new, &after);
+    let mut changes = delta::between(rt, &old, &new);
     let record = mapping::record(rt, &ctx.tenant, new, naming)?;
-    notes::record(conn, ctx, &reading)?;
     for step in &decided {
         roll::carry_out(conn, &act, step, Some(row), &Note::default())?;
     }
@@ -332,6 +338,7 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     let password = settle_password(conn, ctx, &before, &after, &password)?;
     let same = mapping::parsed(row) == mapping::read(&record.doc) && after == before && decided.is_empty();
     if same && password == Outcome::Same {
+        journal::wrote(conn, ctx, &reading, Done::nothing(row))?;
         return Ok(present);
     }
     if decided.is_empty() && !same {
@@ -339,7 +346,16 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     }
     password.remark(conn, &act, &after)?;
     remember(conn, &act, &after, &facets)?;
-    store_change(conn, ctx, &act, &present, &record, &after)
+    let saved = store_change(conn, ctx, &act, &present, &record, &after)?;
+    changes.extend(moved(Some(before.state), after.state));
+    journal::wrote(conn, ctx, &reading, Done { status: 200, row: &saved.row, changed: true, changes })?;
+    Ok(saved)
+}
+
+/// What an event has changed of a member's place on the roll.
+fn moved(before: Option<State>, after: State) -> Option<Delta> {
+    let word = |state: State| Value::from(state.to_string());
+    (before != Some(after)).then(|| Delta::value(format!("{EMPLOYEE_URN}:state"), before.map(word), Some(word(after))))
 }
 
 /// Refuses what the source may not do to the state of a member.
@@ -507,5 +523,7 @@ pub(super) fn depart(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<()> {
     roll::guard_last_admin(conn, &act, member)?;
     let decided = roll::decide(&act, member, Event::ScimDelete).map_err(|_| Refused::NotFound)?;
     roll::carry_out(conn, &act, &decided, Some(row), &Note::default())?;
-    roll::save(conn, &act, row, None, &decided.after).map(drop)
+    let (was, saved) = (member.state, roll::save(conn, &act, row, None, &decided.after)?);
+    let changes = moved(Some(was), decided.after.state).into_iter().collect();
+    journal::wrote(conn, ctx, &ctx.reading(), Done { status: 204, row: &saved, changed: true, changes })
 }

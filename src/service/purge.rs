@@ -151,7 +151,7 @@ fn purge_copies(conn: &mut Conn, act: &Act, row: &Row, member: &Member) -> Resul
     store::codes::clear_password(conn, tenant, person)?;
     store::tokens::clear(conn, tenant, person)?;
     store::bulk::forget(conn, tenant, &row.id)?;
-    store::notes::forget(conn, tenant, &row.id, person)?;
+    store::journal::forget(conn, tenant, person)?;
     store::roll::finished(conn, tenant, &row.id)?;
     Ok(store::audit::shred_key(conn, tenant, person)?)
 }

@@ -25,6 +25,7 @@ pub enum Read {
 /// 404, or 412 when `If-Match` is not met.
 pub fn get(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, projection: &Projection, conditions: &Conditions) -> Result<Read> {
     let row = found(resources::find(conn, ctx.tenant_id(), kind_of(rt.kind), id)?, rt, id)?;
+    ctx.trace.about(&row);
     let extras = render::extras(conn, ctx, &row)?;
     if !conditions.is_empty() {
         let etag = super::etag::of(&row, &extras);
@@ -47,6 +48,7 @@ pub(super) fn found(row: Option<Row>, rt: &ResourceType, id: &str) -> Result<Row
 /// 404, 412, or `fault`.
 pub fn before_body(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions, fault: Error) -> Result<Infallible> {
     let row = found(resources::find(conn, ctx.tenant_id(), kind_of(rt.kind), id)?, rt, id)?;
+    ctx.trace.about(&row);
     let extras = render::extras(conn, ctx, &row)?;
     conditions.check_write(&super::etag::of(&row, &extras))?;
     Err(fault)

@@ -216,7 +216,7 @@ fn reveal(conn: &mut Conn, act: &Act, decided: &Decided, row: Option<&Row>) -> R
     let kept = purge::kept_groups(conn, tenant, &member.person)?;
     let ids: Vec<&str> = kept.iter().map(String::as_str).collect();
     for (group, _) in resources::existing(conn, tenant, &ids)? {
-        if members::add(conn, tenant, &group, &[(member.id.clone(), Kind::User)])? == 1 {
+        if members::add(conn, tenant, &group, &[(member.id.clone(), Kind::User)])?.len() == 1 {
             resources::members_changed(conn, tenant, &group, 1, act.now)?;
         }
     }

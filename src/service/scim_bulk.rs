@@ -7,6 +7,7 @@ mod progress;
 pub use progress::Progress;
 
 use super::etag::{self, Conditions, Tags};
+use super::passwords::{self, Wish};
 use super::write::{self, Change, Saved, Wanted};
 use super::{Ctx, Ledger, kind_of, read, render};
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ type Ids = HashMap<String, Option<String>>;
 #[derive(Debug)]
 pub struct Done {
     pub at: usize,
+    /// The operation as a request of its own.
+    pub ctx: Ctx,
     pub outcome: Result<Success>,
 }
 
@@ -132,7 +135,10 @@ impl Part {
 
     fn unit(&self, conn: &mut Conn, unit: &Unit, ids: &Ids, guard: &Guard) -> Result<Vec<Done>> {
         match unit.as_slice() {
-            [at] if !self.operation(*at)?.names_itself() => Ok(vec![Done { at: *at, outcome: self.one(conn, *at, ids, guard)? }]),
+            [at] if !self.operation(*at)?.names_itself() => {
+                let ctx = self.ctx_of(*at, guard.ledger());
+                Ok(vec![Done { at: *at, outcome: self.one(conn, &ctx, *at, ids, guard)?, ctx }])
+            }
             _ => circle::close(conn, self, unit, ids, guard),
         }
     }
@@ -142,21 +148,20 @@ impl Part {
     }
 
     /// One operation that is in no circle. The outer error is the part's.
-    fn one(&self, conn: &mut Conn, at: usize, ids: &Ids, guard: &Guard) -> Result<Result<Success>> {
+    fn one(&self, conn: &mut Conn, ctx: &Ctx, at: usize, ids: &Ids, guard: &Guard) -> Result<Result<Success>> {
         let operation = self.operation(at)?;
         let task = match Self::ready(operation, ids) {
             Ok(task) => task,
             Err(why) => return Ok(Err(why)),
         };
-        let ctx = self.ctx_of(task, operation, guard);
         guard.run(conn, |conn| {
             let id = task.id.as_ref().map(|id| real(id, ids)).transpose()?;
             if let Some(body) = self.bodies.get(&at) {
-                return perform(conn, &ctx, task, id, body);
+                return perform(conn, ctx, task, id, body);
             }
-            match body_of(&ctx, task, ids) {
-                Ok(body) => perform(conn, &ctx, task, id, &body),
-                Err(fault) => refuse(conn, &ctx, task, id, fault),
+            match body_of(ctx, task, ids) {
+                Ok(body) => perform(conn, ctx, task, id, &body),
+                Err(fault) => refuse(conn, ctx, task, id, fault),
             }
         })
     }
@@ -171,12 +176,69 @@ impl Part {
     }
 
     /// The request as if the operation were all of it.
-    fn ctx_of(&self, task: &Task, operation: &Operation, guard: &Guard) -> Ctx {
-        let path = operation.path.as_deref().unwrap_or_default();
+    fn ctx_of(&self, at: usize, ledger: Option<Arc<Ledger>>) -> Ctx {
+        let operation = self.request.operations.get(at);
+        let path = operation.and_then(|o| o.path.as_deref()).unwrap_or_default();
         let path = path.strip_prefix(&*self.ctx.base).unwrap_or(path).trim_start_matches('/');
         let root = self.ctx.target.strip_suffix("/Bulk").unwrap_or(&self.ctx.target);
-        Ctx { method: task.method.name(), target: format!("{root}/{path}"), ledger: guard.ledger(), ..self.ctx.clone() }
+        let method = operation.and_then(|o| o.task.as_ref().ok()).map_or("BULK", |task| task.method.name());
+        Ctx { method, target: format!("{root}/{path}"), ledger, trace: Arc::new(self.ctx.trace.part()), ..self.ctx.clone() }
     }
+
+    /// The operations with a password to be hashed, with the id of the user whose it is if there is one already.
+    #[must_use]
+    pub fn passwords(&self) -> Vec<(usize, Option<String>)> {
+        let id = |at: usize| match self.request.operations.get(at)?.task.as_ref().ok()?.id.as_ref()? {
+            Id::Known(id) => Some(id.clone()),
+            Id::Bulk(name) => self.ids.get(name).cloned().flatten(),
+        };
+        self.bodies.iter().filter(|(_, body)| body.password().is_some_and(Wish::is_unhashed)).map(|(at, _)| (*at, id(*at))).collect()
+    }
+
+    /// Hashes them. `kept` are the hashes that are kept already, by operation.
+    ///
+    /// # Errors
+    /// When one cannot be hashed.
+    pub fn hash(&mut self, kept: &HashMap<usize, String>) -> Result<()> {
+        for (at, body) in &mut self.bodies {
+            if let Some(wish) = body.password_mut().filter(|wish| wish.is_unhashed()) {
+                wish.hash(kept.get(at).map(String::as_str))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Body {
+    fn password(&self) -> Option<&Wish> {
+        match self {
+            Self::New(wanted) | Self::Whole(wanted) => Some(&wanted.password),
+            Self::Change(change) => Some(&change.password),
+            Self::Nothing => None,
+        }
+    }
+
+    fn password_mut(&mut self) -> Option<&mut Wish> {
+        match self {
+            Self::New(wanted) | Self::Whole(wanted) => Some(&mut wanted.password),
+            Self::Change(change) => Some(&mut change.password),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// The hashes that are kept of users, by operation.
+///
+/// # Errors
+/// When the database fails.
+pub fn kept(conn: &mut Conn, ctx: &Ctx, owners: &[(usize, Option<String>)]) -> Result<HashMap<usize, String>> {
+    let mut all = HashMap::new();
+    for (at, id) in owners {
+        if let Some(hash) = id.as_ref().map(|id| passwords::kept(conn, ctx, id)).transpose()?.flatten() {
+            all.insert(*at, hash);
+        }
+    }
+    Ok(all)
 }
 
 impl Operation {

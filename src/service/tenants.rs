@@ -194,8 +194,15 @@ pub(super) fn changes(before: &Tenant, after: &Tenant) -> Vec<String> {
 }
 
 /// Settings that are numbers, and have none by default.
-const NUMBERS: [&str; 6] =
-    ["page_default", "page_max", "patch_operations", "requests_per_second_tenant", "requests_per_second_token", "request_burst"];
+const NUMBERS: [&str; 7] = [
+    "page_default",
+    "page_max",
+    "patch_operations",
+    "log_days",
+    "requests_per_second_tenant",
+    "requests_per_second_token",
+    "request_burst",
+];
 
 /// The value of a setting, of the kind that its default has; of a list, the parts between commas.
 fn value(key: &str, text: &str, like: &Value) -> Result<Value> {

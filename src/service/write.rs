@@ -4,12 +4,13 @@
 
 use super::etag::{self, Conditions};
 use super::groups::{self, Moved};
+use super::journal::{self, Done};
 use super::mapping::{self, Naming};
 use super::passwords::{self, Wish};
 use super::read::found;
 use super::render::{self, Extras};
-use super::{Ctx, employment, kind_of, me, notes, provision};
-use crate::domain::new_id;
+use super::{Ctx, delta, employment, kind_of, me, provision};
+use crate::domain::{Idp, new_id};
 use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
 use crate::scim::members::{self, MemberChange, MemberRef};
@@ -72,7 +73,9 @@ pub fn wanted(ctx: &Ctx, rt: &ResourceType, map: Map<String, Value>) -> Result<W
     let cleared = |name: &str| map.iter().any(|(k, v)| v.is_null() && k.eq_ignore_ascii_case(name));
     let active_cleared = cleared("active");
     let naming = if cleared("displayName") { Naming::AsGiven } else { Naming::Derive };
-    let mut doc = resource::read(rt, map, &mut reading)?;
+    let read = resource::read(rt, map, &mut reading);
+    ctx.trace.body(&reading);
+    let mut doc = read?;
     let members = if rt.kind == ResourceKind::Group { members::take(&mut doc)? } else { None };
     Ok(Wanted { doc, members, active_cleared, naming, reading, password })
 }
@@ -91,11 +94,26 @@ pub fn read_change(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Change> 
 /// As [`read_change`].
 pub fn change(ctx: &Ctx, rt: &ResourceType, map: Map<String, Value>) -> Result<Change> {
     let mut reading = ctx.reading();
-    let mut operations = message::patch_op(rt, map, ctx.limits.patch_operations, &mut reading)?;
-    let password = passwords::take_from(&ctx.tenant.settings, rt.kind, &mut operations)?;
-    let (operations, members) =
-        if rt.kind == ResourceKind::Group { members::split(rt, operations, &mut reading)? } else { (operations, Vec::new()) };
+    let read = read_operations(ctx, rt, map, &mut reading);
+    ctx.trace.body(&reading);
+    let (operations, members, password) = read?;
     Ok(Change { operations, members, reading, password })
+}
+
+/// The operations of a PATCH, those on members, and what is wanted of the password.
+fn read_operations(
+    ctx: &Ctx,
+    rt: &ResourceType,
+    map: Map<String, Value>,
+    reading: &mut Reading,
+) -> Result<(Vec<Operation>, Vec<MemberChange>, Wish)> {
+    let mut operations = message::patch_op(rt, map, ctx.limits.patch_operations, reading)?;
+    let password = passwords::take_from(&ctx.tenant.settings, rt.kind, &mut operations)?;
+    if rt.kind != ResourceKind::Group {
+        return Ok((operations, Vec::new(), password));
+    }
+    let (operations, members) = members::split(rt, operations, reading)?;
+    Ok((operations, members, password))
 }
 
 /// Creates a resource. A user who is in quarantine and comes back is restored.
@@ -114,6 +132,7 @@ const GROUPS: &str = "change groups";
 
 fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
     ctx.may(ctx.source.capabilities.groups, GROUPS)?;
+    let mut changes = delta::between(rt, &Map::new(), &wanted.doc);
     let record = mapping::record(rt, &ctx.tenant, wanted.doc.clone(), wanted.naming)?;
     let (id, kind) = (new_id(), Kind::Group);
     resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(taken)?;
@@ -126,7 +145,6 @@ fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) 
     if moved.any() {
         resources::members_changed(conn, ctx.tenant_id(), &id, moved.delta(), ctx.now)?;
     }
-    notes::record(conn, ctx, &reading)?;
     let row = Row {
         kind,
         id,
@@ -140,6 +158,8 @@ fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) 
         doc: record.doc,
         member: None,
     };
+    changes.extend(delta::members(&moved));
+    journal::wrote(conn, ctx, &reading, Done { status: 201, row: &row, changed: true, changes })?;
     Ok(Saved { row, extras: Extras::default(), changed: true, created: true })
 }
 
@@ -202,6 +222,7 @@ pub fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, change: &C
 /// The resource under its lock, its conditions met.
 fn load(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions) -> Result<Saved> {
     let row = found(resources::lock(conn, ctx.tenant_id(), kind_of(rt.kind), id)?, rt, id)?;
+    ctx.trace.about(&row);
     let extras = render::extras(conn, ctx, &row)?;
     conditions.check_write(&etag::of(&row, &extras))?;
     Ok(Saved { row, extras, changed: false, created: false })
@@ -222,7 +243,8 @@ fn save(
         ctx.may(ctx.source.capabilities.groups, GROUPS)?;
     }
     let moved = groups::apply(conn, ctx, &saved.row.id, changes, &mut reading)?;
-    notes::record(conn, ctx, &reading)?;
+    let mut found = delta::between(rt, &old, &new);
+    found.extend(delta::members(&moved));
     if old != new {
         saved = rewrite(conn, ctx, rt, saved, (new, naming))?;
     }
@@ -233,7 +255,20 @@ fn save(
         saved.row.modified_at = ctx.now;
         saved.changed = true;
     }
+    let status = if is_brief(ctx, &saved) { 204 } else { 200 };
+    journal::wrote(conn, ctx, &reading, Done { status, row: &saved.row, changed: saved.changed, changes: found })?;
     Ok(saved)
+}
+
+/// Largest group that a PATCH answers with.
+const SHOWN_MEMBERS: i64 = 100;
+
+/// Whether the answer to a PATCH of a group has no body, because the client has not asked for one and its provider wants none, or
+/// the group is large.
+#[must_use]
+pub fn is_brief(ctx: &Ctx, saved: &Saved) -> bool {
+    let patch = ctx.method == "PATCH" && saved.row.kind == Kind::Group && ctx.trace.is_bare();
+    patch && (ctx.idp() == Idp::Entra || saved.row.member_count > SHOWN_MEMBERS)
 }
 
 fn rewrite(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved, (new, naming): (Map<String, Value>, Naming)) -> Result<Saved> {
@@ -270,5 +305,7 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
     groups::leave_all(conn, tenant, id, ctx.now)?;
     rows::clear(conn, tenant, id)?;
     resources::delete(conn, tenant, row.kind, id)?;
-    ctx.act().count(conn, row.kind, id, -1)
+    ctx.act().count(conn, row.kind, id, -1)?;
+    let changes = delta::between(rt, &mapping::editable(&row), &Map::new());
+    journal::wrote(conn, ctx, &ctx.reading(), Done { status: 204, row: &row, changed: true, changes })
 }

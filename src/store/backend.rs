@@ -195,7 +195,7 @@ pub fn scrub(conn: &mut Conn) -> Result<bool, Error> {
         }
         Dialect::Postgres => {
             let tables =
-                ["resources", "resource_emails", "outbox", "invitations", "access_codes", "credentials", "person_keys", "request_notes"];
+                ["resources", "resource_emails", "outbox", "invitations", "access_codes", "credentials", "person_keys", "provisioning_log"];
             // Each by itself: several statements at once would be a transaction, in which this cannot be done.
             for table in tables {
                 conn.batch_execute(&format!("VACUUM {table}"))?;
@@ -246,6 +246,17 @@ pub fn savepoint<T, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -
             Err(e)
         }
     }
+}
+
+/// Runs `f` inside a savepoint of the transaction under way, and undoes whatever it did.
+///
+/// # Errors
+/// What `f` returns; when it cannot be undone, so that the transaction must not be committed.
+pub fn undone<T, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+    Manage::begin_transaction(conn).map_err(Error::from)?;
+    let result = f(conn);
+    Manage::rollback_transaction(conn).map_err(Error::from)?;
+    result
 }
 
 /// Runs `f` on one snapshot of the data.

@@ -13,36 +13,38 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const CHUNK: usize = 300;
 
-/// Adds members; the number of those that were not there.
+/// Adds members; those that were not there.
 ///
 /// # Errors
 /// When the database fails.
-pub fn add(conn: &mut Conn, tenant: TenantId, group: &str, members: &[(String, Kind)]) -> Result<usize, Error> {
-    let mut added = 0;
+pub fn add(conn: &mut Conn, tenant: TenantId, group: &str, members: &[(String, Kind)]) -> Result<Vec<String>, Error> {
+    let mut added = Vec::new();
     for part in members.chunks(CHUNK) {
         let mut sql = Sql::new("INSERT INTO group_members (tenant_id, group_id, member_id, member_kind) VALUES ");
         for (i, (id, kind)) in part.iter().enumerate() {
             sql = sql.sql(if i == 0 { "(" } else { ", (" });
             sql = sql.big(tenant.0).sql(", ").text(group).sql(", ").text(id.as_str()).sql(", ").small(kind.code()).sql(")");
         }
-        let sql = sql.sql(" ON CONFLICT DO NOTHING");
-        added += if part.len() > 1 { sql.uncached() } else { sql }.run(conn)?;
+        let sql = sql.sql(" ON CONFLICT DO NOTHING RETURNING member_id");
+        let rows: Vec<String> = if part.len() > 1 { sql.uncached() } else { sql }.load::<Text, _>(conn)?;
+        added.extend(rows);
     }
     Ok(added)
 }
 
-/// Removes members; the number of those that were there.
+/// Removes members; those that were there.
 ///
 /// # Errors
 /// When the database fails.
-pub fn remove(conn: &mut Conn, tenant: TenantId, group: &str, members: &[&str]) -> Result<usize, Error> {
-    let mut removed = 0;
+pub fn remove(conn: &mut Conn, tenant: TenantId, group: &str, members: &[&str]) -> Result<Vec<String>, Error> {
+    let mut removed = Vec::new();
     for part in members.chunks(CHUNK) {
-        removed += of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group)
+        let rows: Vec<String> = of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group)
             .sql(" AND member_id IN (")
             .texts(part)
-            .sql(")")
-            .run(conn)?;
+            .sql(") RETURNING member_id")
+            .load::<Text, _>(conn)?;
+        removed.extend(rows);
     }
     Ok(removed)
 }
@@ -57,6 +59,17 @@ fn of_group<'a>(head: &'static str, tenant: TenantId, group: &'a str) -> Sql<'a>
 /// When the database fails.
 pub fn clear(conn: &mut Conn, tenant: TenantId, group: &str) -> Result<usize, Error> {
     of_group("DELETE FROM group_members WHERE tenant_id = ", tenant, group).run(conn)
+}
+
+/// The ids of the first few members.
+///
+/// # Errors
+/// When the database fails.
+pub fn some(conn: &mut Conn, tenant: TenantId, group: &str) -> Result<Vec<String>, Error> {
+    of_group("SELECT member_id FROM group_members WHERE tenant_id = ", tenant, group)
+        .sql(" ORDER BY member_id")
+        .limit(20)
+        .load::<Text, _>(conn)
 }
 
 /// The groups that have a resource as a direct member.

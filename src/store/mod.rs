@@ -17,6 +17,7 @@ pub mod filter;
 pub mod idempotency;
 pub mod invitations;
 pub mod issuers;
+pub mod journal;
 pub mod keys;
 pub mod list;
 pub mod locations;

@@ -67,21 +67,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    request_notes (id) {
-        id -> Text,
-        tenant_id -> BigInt,
-        token_id -> Text,
-        request_id -> Text,
-        at -> BigInt,
-        method -> Text,
-        target -> Text,
-        provider -> Nullable<Text>,
-        signal -> Nullable<Text>,
-        notes -> Text,
-    }
-}
-
-diesel::table! {
     provider_evidence (tenant_id, provider, signal) {
         tenant_id -> BigInt,
         provider -> Text,

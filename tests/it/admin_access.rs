@@ -59,6 +59,9 @@ const ROUTES: &[(&str, &str, Opens, &str)] = &[
     ("DELETE", "/tenants/{tenant}/locations/{name}", Tenant, ""),
     ("GET", "/tenants/{tenant}/audit", Tenant, ""),
     ("GET", "/tenants/{tenant}/tolerances", Tenant, ""),
+    ("GET", "/tenants/{tenant}/requests", Tenant, ""),
+    ("GET", "/tenants/{tenant}/requests/{id}", Tenant, ""),
+    ("POST", "/tenants/{tenant}/explanations", Tenant, r#"{"method":"GET","path":"/Users"}"#),
     ("GET", "/tenants/{tenant}/codes", Secrets, ""),
     ("GET", "/tenants/{tenant}/mails", Tenant, ""),
     ("PATCH", "/tenants/{tenant}/mails", Tenant, r#"{"state":"queued"}"#),
@@ -217,7 +220,8 @@ impl Victim {
         let keys = "https://issuer.example.com/keys";
         let issuer = json!({"issuer": "https://issuer.example.com", "audience": client.tenant, "subject": "anna", "key_set_url": keys});
         let issuer = operator.post(&format!("{at}/issuers"), &issuer).expect(201);
-        let things = json!({"jobs": job["id"], "clients": robot["id"], "issuers": issuer["id"], "tokens": token["id"], "groups": group["id"], "mails": mail, "keys": key["id"], "members": user["id"]});
+        let logged = operator.get(&format!("{at}/requests")).expect(200)["items"][0]["id"].clone();
+        let things = json!({"requests": logged, "jobs": job["id"], "clients": robot["id"], "issuers": issuer["id"], "tokens": token["id"], "groups": group["id"], "mails": mail, "keys": key["id"], "members": user["id"]});
         let mut victim = Self { name: client.tenant, things, operator, before: Value::Null };
         victim.before = victim.state();
         victim

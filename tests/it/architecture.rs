@@ -207,7 +207,6 @@ const WITHOUT_TENANT: &[(&str, &str, &str)] = &[
     ("filter", "is_selective", "looks at a filter, not at data"),
     ("list", "is_look_up", "looks at a query, not at data"),
     ("list", "is_unfiltered", "looks at a query, not at data"),
-    ("notes", "prune", "removes what is old, whosever it is"),
     ("bulk", "open", "the jobs of all tenants, for the worker; each names its own"),
     ("clients", "insert", "the client names its tenant"),
     ("clients", "find_by_id", "this is how a tenant is found"),

@@ -105,6 +105,15 @@ fn live(client: &Client, place: &Place, user: &Value) {
     place.run(&["code", "issue", "acme", id(user)]);
     place.run(&["member", "hold", "acme", id(user), "--reason", "canaryname went to court"]);
     place.run(&["member", "hold", "acme", id(user), "--lift"]);
+    // What the log of requests sees of people without changing any.
+    for filter in ["userName eq \"canaryuser@example.com\"", "displayName co canaryname", "emails.value eq \"canaryold@example.com\""] {
+        client.filter("/Users", filter);
+    }
+    client.post("/Users", &canary()).expect_error(409, "uniqueness");
+    client.get("/Users/canarykey-1").expect_error(404, "");
+    client.patch(&path, &json!([{"op": "Replace", "path": "title", "value": ["canarynick"]}]));
+    client.patch(&path, &json!([{"op": "replace", "path": "emails[value eq \"canaryphone\"].type", "value": "work"}]));
+    client.put(&path, &json!({"userName": "canaryuser@example.com", "active": "canarynick", "canarytown": "canarytown"})).expect(400);
     let report = client.user_with(json!({"userName": "report@example.com", OWN: {"managerEmail": "canaryold@example.com"}}));
     wait("the manager is found", || client.get(&user_path(&report)).expect(200)[ENTERPRISE]["manager"]["value"] == *id(user));
 }

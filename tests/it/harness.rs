@@ -163,9 +163,8 @@ impl Server {
         let tenant = tenants::named(&mut conn, tenant).unwrap();
         let later = self.app.take_later();
         backend::write(&mut conn, |c| {
-            for (t, entry) in &later.notes {
-                rollbook::store::notes::insert(c, *t, entry)?;
-            }
+            let waiting: Vec<_> = self.app.take_log().into_iter().collect();
+            rollbook::store::journal::insert_all(c, &waiting)?;
             for ((t, provider, signal), at) in &later.seen {
                 rollbook::store::notes::seen(c, *t, provider, signal, *at)?;
             }

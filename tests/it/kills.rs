@@ -4,6 +4,8 @@ use crate::harness::Db;
 use crate::load::{Writer, check, together};
 use crate::program::Place;
 use rollbook::app::system_clock;
+use rollbook::store::backend::Database;
+use rollbook::store::sql::Sql;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -40,6 +42,20 @@ fn killed(db: Db) {
     assert!(known.writes > ROUNDS * CLIENTS, "hardly anything was written: {}", known.writes);
     assert!(!known.deleted.is_empty() && !known.groups.is_empty());
     running.stop();
+    each_has_its_row(&place.url);
+}
+
+/// Whoever is there has a row in the provisioning log that says so, and whoever has one is there.
+fn each_has_its_row(url: &str) {
+    let mut conn = Database::parse(url).unwrap().connect().unwrap();
+    let mut count = |sql: &'static str| Sql::new(sql).number(&mut conn).unwrap();
+    assert!(count("SELECT COUNT(*) FROM provisioning_log WHERE status = 201") > 0);
+    let without = "SELECT COUNT(*) FROM resources r WHERE NOT EXISTS (SELECT 1 FROM provisioning_log l WHERE l.tenant_id = r.tenant_id \
+                   AND l.subject = COALESCE(r.person, r.id) AND l.status = 201 AND l.changes IS NOT NULL)";
+    assert_eq!(count(without), 0, "resources without a row");
+    let empty = "SELECT COUNT(*) FROM provisioning_log l WHERE l.changes IS NOT NULL AND l.method <> 'DELETE' AND l.path LIKE '%/Users%' \
+                 AND NOT EXISTS (SELECT 1 FROM resources r WHERE r.tenant_id = l.tenant_id AND r.person = l.subject)";
+    assert_eq!(count(empty), 0, "rows of what is not there");
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn postgres_reads_what_it_needs() {
     check("adding a member", read, 1);
     let (removed, read) = fetched(&mut conn, |c| members::remove(c, tenant, "group1", &["user9"]).unwrap());
     check("removing a member", read, 2);
-    assert_eq!((added, removed), (1, 1));
+    assert_eq!((added.len(), removed.len()), (1, 1));
     let (groups, read) = fetched(&mut conn, |c| members::groups_of(c, tenant, &["user7"]).unwrap());
     check("the groups of a user", read, 8);
     assert_eq!(groups.len(), 2);

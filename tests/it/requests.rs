@@ -139,7 +139,7 @@ fn send_all(client: &Client, request: &Value, parallel: u64) -> Vec<Reply> {
     })
 }
 
-fn send(client: &Client, request: &Value) -> Reply {
+pub fn send(client: &Client, request: &Value) -> Reply {
     let headers: Vec<(&str, &str)> =
         request["headers"].as_object().into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str().unwrap_or(""))).collect();
     let body = match (&request["raw"], &request["body"]) {
@@ -218,7 +218,8 @@ fn pairing(want: &[Value], have: &[Value]) -> bool {
     })
 }
 
-fn substituted(value: &Value, saved: &BTreeMap<String, String>) -> Value {
+/// A value with what was saved put in.
+pub fn substituted(value: &Value, saved: &BTreeMap<String, String>) -> Value {
     match value {
         Value::String(s) => {
             let filled = saved.iter().fold(s.clone(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));

@@ -97,7 +97,7 @@ pub fn everything(db: Db) -> Stage {
     }
     many(&stage);
     // What the server would write at leisure is not written: from here on nothing changes by itself.
-    drop((stage.server.app.auth.take_uses(), stage.server.app.take_later()));
+    drop((stage.server.app.auth.take_uses(), stage.server.app.take_later(), stage.server.app.take_log()));
     std::thread::sleep(std::time::Duration::from_millis(300));
     stage
 }

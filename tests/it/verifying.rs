@@ -224,6 +224,13 @@ fn openings() -> Vec<(String, &'static str, &'static str)> {
         (left(passwords), passwords, "a password of somebody who was anonymised"),
         (left(letters), letters, "a letter of somebody who was anonymised"),
         (left("person_keys"), "person_keys", "the key of somebody who was anonymised"),
+        (
+            format!(
+                "UPDATE provisioning_log SET subject = {former}, changes = '[1]' WHERE id = (SELECT MIN(id) FROM provisioning_log WHERE tenant_id = 1)"
+            ),
+            "provisioning_log",
+            "changes of somebody who was anonymised",
+        ),
     ]
 }
 

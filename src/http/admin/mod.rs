@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod clients;
+pub mod explanations;
 pub mod fields;
 pub mod gate;
 pub mod groups;
@@ -14,6 +15,7 @@ pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod records;
+pub mod requests;
 pub mod setup;
 pub mod sources;
 pub mod tenants;
@@ -141,6 +143,9 @@ fn of_jobs(cfg: &mut ServiceConfig) {
 fn records_of_tenant(cfg: &mut ServiceConfig) {
     cfg.service(only("/audit", &[Method::GET]).route(get().to(records::audit)))
         .service(only("/tolerances", &[Method::GET]).route(get().to(records::tolerances)))
+        .service(only("/requests", &[Method::GET]).route(get().to(requests::list)))
+        .service(only("/requests/{id}", &[Method::GET]).route(get().to(requests::get)))
+        .service(only("/explanations", &[Method::POST]).route(web::post().to(explanations::create)))
         .service(only("/codes", &[Method::GET]).route(get().to(records::codes)))
         .service(only("/mails", &[Method::GET, Method::PATCH]).route(get().to(records::mails)).route(web::patch().to(records::retry_all)))
         .service(

@@ -1,7 +1,9 @@
 //! The description of the admin API (OpenAPI 3.1), made from its handlers, and a page to read it.
 
 use super::members::parts;
-use super::{clients, groups, issuers, jobs, keys, locations, members, problem, records, setup, sources, tenants, tokens};
+use super::{
+    clients, explanations, groups, issuers, jobs, keys, locations, members, problem, records, requests, setup, sources, tenants, tokens,
+};
 use crate::domain::Settings;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -27,6 +29,7 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         locations::list, locations::create, locations::rename, locations::remove,
         records::audit, records::tolerances, records::codes, records::mails, records::mail_by_id, records::retry, records::retry_all,
         records::freezes, records::confirm,
+        requests::list, requests::get, explanations::create,
         setup::export, setup::apply,
         tokens::rotation, tokens::rotate, tokens::complete_rotation, tokens::cancel_rotation,
         members::list, members::create, members::get, members::change, members::delete, members::timeline,

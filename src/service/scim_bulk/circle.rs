@@ -29,7 +29,7 @@ pub(super) fn close(conn: &mut Conn, part: &Part, unit: &Unit, ids: &Ids, guard:
         match Part::ready(operation, ids) {
             Ok(task) => {
                 let name = operation.creates().unwrap_or_default();
-                links.push(Link { at: *at, name, task, ctx: part.ctx_of(task, operation, guard) });
+                links.push(Link { at: *at, name, task, ctx: part.ctx_of(*at, guard.ledger()) });
             }
             Err(why) => return Ok(failed(part, unit, *at, why)),
         }
@@ -38,7 +38,7 @@ pub(super) fn close(conn: &mut Conn, part: &Part, unit: &Unit, ids: &Ids, guard:
     let mut under_way = links.first().map_or(0, |link| link.at);
     let outcome = guard.run(conn, |conn| all(conn, &links, ids, &mut under_way))?;
     Ok(match outcome {
-        Ok(successes) => links.iter().zip(successes).map(|(link, success)| Done { at: link.at, outcome: Ok(success) }).collect(),
+        Ok(successes) => links.into_iter().zip(successes).map(|(link, success)| Done { at: link.at, ctx: link.ctx, outcome: Ok(success) }).collect(),
         Err(why) => failed(part, unit, under_way, why),
     })
 }
@@ -88,5 +88,5 @@ fn failed(part: &Part, unit: &Unit, culprit: usize, why: Error) -> Vec<Done> {
     let name = part.operation(culprit).ok().and_then(Operation::creates).unwrap_or_default();
     let undone = format!("undone: it and bulkId:{0} name each other, if only through others, and bulkId:{0} failed", shown(name));
     let others = unit.iter().filter(|at| **at != culprit).map(|at| (*at, Error::Scim(scim::Error::status(409, undone.clone()))));
-    std::iter::once((culprit, why)).chain(others).map(|(at, why)| Done { at, outcome: Err(why) }).collect()
+    std::iter::once((culprit, why)).chain(others).map(|(at, why)| Done { at, ctx: part.ctx_of(at, None), outcome: Err(why) }).collect()
 }

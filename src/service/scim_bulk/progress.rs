@@ -72,6 +72,8 @@ impl Progress {
     fn body(&self, ctx: &Ctx, at: usize) -> Option<Body> {
         let operation = self.request.operations.get(at)?;
         let task = operation.task.as_ref().ok()?;
+        // What is tolerated is told when it is done.
+        let ctx = &Ctx { trace: Arc::default(), ..ctx.clone() };
         let known = operation.references.iter().all(|name| self.ids.get(name).is_some_and(Option::is_some));
         if known { body_of(ctx, task, &self.ids).ok() } else { None }
     }
@@ -91,7 +93,7 @@ impl Progress {
                 Error::Busy(text) => Error::Busy(text.clone()),
                 other => Error::Internal(other.to_string()),
             };
-            return self.take(unit.iter().map(|at| Done { at: *at, outcome: Err(copy()) }).collect());
+            return self.take(unit.iter().map(|at| Done { at: *at, ctx: part.ctx_of(*at, None), outcome: Err(copy()) }).collect());
         }
         self.alone = part.units.len();
         for unit in part.units.iter().rev() {

@@ -72,6 +72,12 @@ pub(super) const CHECKS: &[Check] = &[
     left_over!("outbox", "a letter"),
     left_over!("person_keys", "the key"),
     Check {
+        table: "provisioning_log",
+        what: "changes of somebody who was anonymised",
+        sql: "SELECT x.tenant_id AS t, x.id AS i, 'person ' || x.subject AS d FROM provisioning_log x \
+              JOIN purge_steps s ON s.tenant_id = x.tenant_id AND s.person = x.subject AND s.step = 'purge_copies' WHERE x.changes <> '[]'",
+    },
+    Check {
         table: "bulk_items",
         what: "the job is not there",
         sql: "SELECT x.tenant_id AS t, x.job_id AS i, 'member ' || x.member_id AS d FROM bulk_items x \
