@@ -31,6 +31,7 @@ fn protocol(c: &mut Criterion) {
     let tenant = Tenant {
         version: 1,
         suspended: None,
+        types: 0,
         id: TenantId(1),
         name: "t".to_owned(),
         idp: Idp::Auto,

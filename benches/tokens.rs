@@ -47,7 +47,7 @@ fn counts(c: &mut Criterion) {
     let database = Database::parse(&format!("sqlite://{}/bench.db", dir.path().display())).expect("the URL is sound");
     let mut conn = database.connect().expect("the file can be opened");
     backend::migrate(&mut conn).expect("the tables can be made");
-    let hand = Hand { vault: Arc::new(Vault::new(b"root")), actor: Actor::Admin("bench".to_owned()), now: 0, request_id: None };
+    let hand = Hand { actor: Actor::Admin("bench".to_owned()), now: 0, request_id: None };
     let issued = backend::write(&mut conn, |conn| {
         tenants::create(conn, &hand, "counted", Idp::Auto, None)?;
         tokens::issue(conn, "counted", &tokens::Order::default(), 0)

@@ -16,7 +16,7 @@ const MOST: usize = 100;
 fuzz_target!(|body: &[u8]| {
     let counted = Counter::default().feed(body);
     let Ok(map) = scim::json::object(body, 32) else { return };
-    let Ok(mut request) = scim::bulk::read(map, "https://host/scim/v2", MOST, &mut Reading::of(Declared::Auto)) else { return };
+    let Ok(mut request) = scim::bulk::read(map, &scim::types::Types::standard(), "https://host/scim/v2", MOST, &mut Reading::of(Declared::Auto)) else { return };
     // A name with an escape in it is not recognised while the body comes in.
     assert!(counted == request.operations.len() || body.contains(&b'\\'), "{counted} operations were counted");
     in_turn(&request);

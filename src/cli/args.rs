@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+pub use super::declaration_args::{SchemaCommand, TypeCommand};
 pub use super::oauth_args::{ClientCommand, IssuerCommand};
 pub use super::roll_args::{CodeCommand, LocationCommand, MailCommand, MemberCommand};
 use crate::domain::Idp;
@@ -96,6 +97,16 @@ pub enum Command {
     Mail {
         #[command(subcommand)]
         command: MailCommand,
+    },
+    /// Attributes of a tenant's own: extension schemas and base schemas, in the JSON that /Schemas serves
+    Schema {
+        #[command(subcommand)]
+        command: SchemaCommand,
+    },
+    /// Resource types of a tenant's own, and the extensions of its users and groups, in the JSON that /ResourceTypes serves
+    Type {
+        #[command(subcommand)]
+        command: TypeCommand,
     },
     /// Show what was tolerated in a tenant's requests, newest first
     Notes {

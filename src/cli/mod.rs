@@ -6,6 +6,8 @@ mod args;
 mod check;
 mod clients;
 mod codes;
+mod declaration_args;
+mod declarations;
 mod desk;
 mod explain;
 mod invite;
@@ -48,6 +50,8 @@ pub fn main() -> ExitCode {
         Command::Code { command } => config(&cli).and_then(|c| codes::run(&c, &cli.actor, command)),
         Command::Location { command } => config(&cli).and_then(|c| places::run(&c, &cli.actor, command)),
         Command::Mail { command } => config(&cli).and_then(|c| mails::run(&c, &cli.actor, command)),
+        Command::Schema { command } => config(&cli).and_then(|c| declarations::schema(&c, &cli.actor, command)),
+        Command::Type { command } => config(&cli).and_then(|c| declarations::resource_type(&c, &cli.actor, command)),
         Command::Notes { tenant, limit } => config(&cli).and_then(|c| admin::notes(&c, tenant, *limit)),
         Command::Log(a) => config(&cli).and_then(|c| journal::run(&c, &cli.actor, a)),
         Command::Explain(a) => config(&cli).and_then(|c| explain::run(&c, &cli.actor, a)),

@@ -87,6 +87,8 @@ pub struct Tenant {
     pub version: i64,
     /// Why nobody of it is served, if so.
     pub suspended: Option<String>,
+    /// Counts changes of the schemas and resource types that it has declared; 0 while there were none.
+    pub types: i64,
 }
 
 impl Tenant {

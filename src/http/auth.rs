@@ -7,6 +7,7 @@ use super::witness::Witness;
 use crate::app::App;
 use crate::domain::{Actor, Idp, ScimSource, Scopes, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
+use crate::scim::Types;
 use crate::scim::dialect::{Client, Dialect, Tuning};
 use crate::service::journal::Trace;
 use crate::service::{Ctx, auth::Principal, certificates, declared, me, sources};
@@ -123,24 +124,38 @@ fn anonymous(app: &App, req: &ServiceRequest) -> Known {
         settings: Settings::default(),
         version: 0,
         suspended: None,
+        types: 0,
     };
     let nothing = ScimSource::new(nobody.id, "", 0);
     let scopes = Scopes { read: true, write: false, secrets: false };
-    let owner =
-        Owner { tenant: Arc::new(nobody), source: Arc::new(nothing), tuning: Tuning::default(), token_id: Arc::from(""), writer: None };
+    let owner = Owner {
+        tenant: Arc::new(nobody),
+        types: Types::standard(),
+        source: Arc::new(nothing),
+        tuning: Tuning::default(),
+        token_id: Arc::from(""),
+        writer: None,
+    };
     let ctx = build(app, req, owner);
     Known { ctx, scopes, me: None }
 }
 
 fn context(app: &App, req: &ServiceRequest, p: &Principal) -> Ctx {
-    let writer = p.member.as_ref().map(|_| Actor::Member);
-    let owner = Owner { tenant: p.tenant.clone(), source: p.source.clone(), tuning: p.tuning, token_id: p.token_id.clone(), writer };
+    let owner = Owner {
+        tenant: p.tenant.clone(),
+        types: p.types.clone(),
+        source: p.source.clone(),
+        tuning: p.tuning,
+        token_id: p.token_id.clone(),
+        writer: p.member.as_ref().map(|_| Actor::Member),
+    };
     build(app, req, owner)
 }
 
 /// Whose a request is.
 struct Owner {
     tenant: Arc<Tenant>,
+    types: Arc<Types>,
     source: Arc<ScimSource>,
     tuning: Tuning,
     token_id: Arc<str>,
@@ -149,7 +164,7 @@ struct Owner {
 }
 
 fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
-    let Owner { tenant, source, tuning, token_id, writer } = owner;
+    let Owner { tenant, types, source, tuning, token_id, writer } = owner;
     let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let client =
         Client { user_agent: text("user-agent"), adscim_version: req.headers().contains_key("adscimversion"), query: req.query_string() };
@@ -160,6 +175,7 @@ fn build(app: &App, req: &ServiceRequest, owner: Owner) -> Ctx {
     let trace = Arc::new(Trace::new(began, client.user_agent, client.query));
     Ctx {
         tenant,
+        types,
         source,
         token_id,
         writer,

@@ -57,7 +57,9 @@ pub async fn bulk(call: Call, body: BulkBody) -> Result<HttpResponse> {
     let request = read(&call, &body.0)?;
     drop(body);
     let (request, done) = carry_out(&call, request).await?;
-    done.iter().for_each(|d| write_down(&call, d));
+    for d in &done {
+        write_down(&call, d);
+    }
     let results: Vec<Value> = done.iter().filter_map(|d| Some(result(&call, request.operations.get(d.at)?, d))).collect();
     let answer = serde_json::json!({"schemas": [BULK_RESPONSE_URN], "Operations": results});
     Ok(reply::document(&call, answer.to_string()))
@@ -67,7 +69,7 @@ fn read(call: &Call, body: &[u8]) -> Result<Request> {
     let limits = call.ctx.limits;
     let mut reading = call.ctx.reading();
     let map = json::object(body, limits.json_depth + bulk::DATA_DEPTH)?;
-    let request = bulk::read(map, &call.ctx.base, limits.bulk_operations, &mut reading)?;
+    let request = bulk::read(map, &call.ctx.types, &call.ctx.base, limits.bulk_operations, &mut reading)?;
     call.ctx.trace.body(&reading);
     Ok(request)
 }

@@ -13,6 +13,7 @@ pub mod me;
 pub mod metrics;
 pub mod oauth;
 pub mod ops;
+pub mod own;
 pub mod pages;
 pub mod reply;
 pub mod scim;
@@ -84,6 +85,7 @@ fn scim_routes(cfg: &mut ServiceConfig) {
         )
         .configure(|cfg| resource_routes(cfg, "/Users", ResourceKind::User))
         .configure(|cfg| resource_routes(cfg, "/Groups", ResourceKind::Group))
+        .configure(own_routes)
         .service(only("", &[Method::GET]).route(get().to(|c| scim::list(c, None))))
         .default_service(web::to(scim::not_found));
 }
@@ -101,6 +103,26 @@ fn resource_routes(cfg: &mut ServiceConfig, path: &str, kind: ResourceKind) {
             .route(web::put().to(move |c, id, b| scim::replace(c, kind, id, b)))
             .route(web::patch().to(move |c, id, b| scim::patch(c, kind, id, b)))
             .route(web::delete().to(move |c, id| scim::delete(c, kind, id))),
+    );
+}
+
+/// Whatever else may be an endpoint of the tenant's own. Where it is none, no method is either.
+fn own_routes(cfg: &mut ServiceConfig) {
+    let other = || web::to(own::other_method);
+    cfg.service(
+        only("/{endpoint}", &[Method::GET, Method::POST])
+            .route(get().to(own::list))
+            .route(web::post().to(own::create))
+            .default_service(other()),
+    )
+    .service(only("/{endpoint}/.search", &[Method::POST]).route(web::post().to(own::search)).default_service(other()))
+    .service(
+        only("/{endpoint}/{id}", &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE])
+            .route(get().to(own::get))
+            .route(web::put().to(own::replace))
+            .route(web::patch().to(own::patch))
+            .route(web::delete().to(own::delete))
+            .default_service(other()),
     );
 }
 

@@ -19,20 +19,21 @@ use crate::service::{list as lists, secrets};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use std::sync::Arc;
 
 // -- one resource ------------------------------------------------------------
 
 /// `POST /Users`, `POST /Groups` (RFC 7644 §3.3).
 pub async fn create(call: Call, kind: ResourceKind, body: Body) -> Result<HttpResponse> {
-    let rt = ResourceType::of(kind);
-    let projection = shown_after_write(&call, rt)?;
-    let mut wanted = write::read_wanted(&call.ctx, rt, &body.0)?;
+    let rt = call.ctx.types.of(kind).clone();
+    let projection = shown_after_write(&call, &rt)?;
+    let mut wanted = write::read_wanted(&call.ctx, &rt, &body.0)?;
     hash(&call, None, &mut wanted.password).await?;
     let (ctx, shown) = (call.ctx.clone(), projection.clone());
     let (saved, group) = call
         .app
         .write(move |conn| {
-            let saved = write::create(conn, &ctx, rt, &wanted)?;
+            let saved = write::create(conn, &ctx, &rt, &wanted)?;
             let group = group_in(conn, &ctx, &saved, &shown)?;
             Ok((saved, group))
         })
@@ -43,15 +44,15 @@ pub async fn create(call: Call, kind: ResourceKind, body: Body) -> Result<HttpRe
 
 /// `GET /Users/{id}`, `GET /Groups/{id}` (RFC 7644 §3.4.1).
 pub async fn get(call: Call, kind: ResourceKind, id: Path<String>) -> Result<HttpResponse> {
-    let rt = ResourceType::of(kind);
+    let rt = call.ctx.types.of(kind).clone();
     let mut reading = call.ctx.reading();
-    let projection = call.projection(rt, &mut reading)?;
+    let projection = call.projection(&rt, &mut reading)?;
     call.ctx.trace.parameters(&reading);
     let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
     let (shown, asked) = (projection.clone(), id.clone());
-    let work = move |conn: &mut _| read::get(conn, &ctx, rt, &id, &projection, &conditions);
+    let work = move |conn: &mut _| read::get(conn, &ctx, &rt, &id, &projection, &conditions);
     let found = match kind {
-        ResourceKind::User => call.app.look_up(work).await?,
+        ResourceKind::User | ResourceKind::Own(_) => call.app.look_up(work).await?,
         ResourceKind::Group => call.app.snapshot(work).await?,
     };
     let found = match found {
@@ -78,19 +79,19 @@ async fn with_secrets(call: &Call, rendered: Rendered, shown: &scim::Projection,
 
 /// `PUT /Users/{id}`, `PUT /Groups/{id}` (RFC 7644 §3.5.1).
 pub async fn replace(call: Call, kind: ResourceKind, id: Path<String>, body: Body) -> Result<HttpResponse> {
-    let rt = ResourceType::of(kind);
+    let rt = call.ctx.types.of(kind).clone();
     let id = id.into_inner();
-    let mut wanted = match write::read_wanted(&call.ctx, rt, &body.0) {
+    let mut wanted = match write::read_wanted(&call.ctx, &rt, &body.0) {
         Ok(wanted) => wanted,
-        Err(fault) => return before_body(&call, rt, id, fault).await,
+        Err(fault) => return before_body(&call, &rt, id, fault).await,
     };
     hash(&call, Some(&id), &mut wanted.password).await?;
-    let projection = shown_after_write(&call, rt)?;
+    let projection = shown_after_write(&call, &rt)?;
     let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
     let (saved, group) = call
         .app
         .write(move |conn| {
-            let saved = write::replace(conn, &ctx, rt, &id, &wanted, &conditions)?;
+            let saved = write::replace(conn, &ctx, &rt, &id, &wanted, &conditions)?;
             let group = group_in(conn, &ctx, &saved, &shown)?;
             Ok((saved, group))
         })
@@ -100,19 +101,19 @@ pub async fn replace(call: Call, kind: ResourceKind, id: Path<String>, body: Bod
 
 /// `PATCH /Users/{id}`, `PATCH /Groups/{id}` (RFC 7644 §3.5.2).
 pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body) -> Result<HttpResponse> {
-    let rt = ResourceType::of(kind);
+    let rt = call.ctx.types.of(kind).clone();
     let id = id.into_inner();
-    let mut change = match write::read_change(&call.ctx, rt, &body.0) {
+    let mut change = match write::read_change(&call.ctx, &rt, &body.0) {
         Ok(change) => change,
-        Err(fault) => return before_body(&call, rt, id, fault).await,
+        Err(fault) => return before_body(&call, &rt, id, fault).await,
     };
     hash(&call, Some(&id), &mut change.password).await?;
-    let projection = shown_after_write(&call, rt)?;
+    let projection = shown_after_write(&call, &rt)?;
     let (ctx, conditions, shown) = (call.ctx.clone(), call.conditions.clone(), projection.clone());
     let (saved, group, brief) = call
         .app
         .write(move |conn| {
-            let saved = write::patch(conn, &ctx, rt, &id, &change, &conditions)?;
+            let saved = write::patch(conn, &ctx, &rt, &id, &change, &conditions)?;
             let brief = write::is_brief(&ctx, &saved);
             let group = if brief { None } else { group_in(conn, &ctx, &saved, &shown)? };
             Ok((saved, group, brief))
@@ -127,9 +128,9 @@ pub async fn patch(call: Call, kind: ResourceKind, id: Path<String>, body: Body)
 
 /// `DELETE /Users/{id}`, `DELETE /Groups/{id}` (RFC 7644 §3.6).
 pub async fn delete(call: Call, kind: ResourceKind, id: Path<String>) -> Result<HttpResponse> {
-    let rt = ResourceType::of(kind);
+    let rt = call.ctx.types.of(kind).clone();
     let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
-    call.app.write(move |conn| write::delete(conn, &ctx, rt, &id, &conditions)).await?;
+    call.app.write(move |conn| write::delete(conn, &ctx, &rt, &id, &conditions)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -159,7 +160,7 @@ fn group_in(
 ) -> Result<Option<Rendered>> {
     match saved.row.kind {
         crate::service::Kind::Group => render::resource(conn, ctx, &saved.row, &saved.extras, projection).map(Some),
-        crate::service::Kind::User => Ok(None),
+        crate::service::Kind::User | crate::service::Kind::Own(_) => Ok(None),
     }
 }
 
@@ -168,9 +169,9 @@ fn finished(call: &Call, saved: &Saved, group: Option<Rendered>, projection: &sc
 }
 
 /// The answer to a write whose body cannot be read.
-async fn before_body(call: &Call, rt: &'static ResourceType, id: String, fault: Error) -> Result<HttpResponse> {
-    let (ctx, conditions) = (call.ctx.clone(), call.conditions.clone());
-    match call.app.look_up(move |conn| read::before_body(conn, &ctx, rt, &id, &conditions, fault)).await? {}
+async fn before_body(call: &Call, rt: &Arc<ResourceType>, id: String, fault: Error) -> Result<HttpResponse> {
+    let (ctx, rt, conditions) = (call.ctx.clone(), rt.clone(), call.conditions.clone());
+    match call.app.look_up(move |conn| read::before_body(conn, &ctx, &rt, &id, &conditions, fault)).await? {}
 }
 
 /// Which attributes the answer to a write has. What had to be tolerated in the parameters is recorded like all else.
@@ -199,12 +200,12 @@ pub async fn search(call: Call, kind: Option<ResourceKind>, body: Body) -> Resul
 }
 
 async fn answer_list(call: Call, kind: Option<ResourceKind>, request: ListRequest, reading: Reading) -> Result<HttpResponse> {
-    let rt = kind.map(ResourceType::of);
-    let listing = lists::plan(&call.ctx, rt, request, reading, &call.app.secret)?;
+    let rt = kind.map(|kind| call.ctx.types.of(kind).clone());
+    let listing = lists::plan(&call.ctx, rt.as_deref(), request, reading, &call.app.secret)?;
     call.ctx.trace.parameters(&listing.reading);
     let (ctx, secret) = (call.ctx.clone(), call.app.secret.clone());
     let quick = listing.is_look_up();
-    let work = move |conn: &mut _| lists::run(conn, &ctx, rt, &listing, &secret);
+    let work = move |conn: &mut _| lists::run(conn, &ctx, rt.as_deref(), &listing, &secret);
     let json = if quick { call.app.look_up(work).await? } else { call.app.snapshot(work).await? };
     Ok(reply::document(&call, json))
 }
@@ -220,25 +221,25 @@ pub async fn service_provider_config(call: Call) -> Result<HttpResponse> {
 /// `GET /ResourceTypes` (RFC 7644 §4).
 pub async fn resource_types(call: Call) -> Result<HttpResponse> {
     refuse_filter(&call)?;
-    discovered(&call, discovery::resource_types_answer(&call.ctx.base, None), "")
+    discovered(&call, discovery::resource_types_answer(&call.ctx.types, &call.ctx.base, None), "")
 }
 
 /// `GET /ResourceTypes/{name}`.
 pub async fn resource_type(call: Call, name: Path<String>) -> Result<HttpResponse> {
     refuse_filter(&call)?;
-    discovered(&call, discovery::resource_types_answer(&call.ctx.base, Some(&name)), &name)
+    discovered(&call, discovery::resource_types_answer(&call.ctx.types, &call.ctx.base, Some(&name)), &name)
 }
 
 /// `GET /Schemas`.
 pub async fn schemas(call: Call) -> Result<HttpResponse> {
     refuse_filter(&call)?;
-    discovered(&call, discovery::schemas_answer(&call.ctx.base, None), "")
+    discovered(&call, discovery::schemas_answer(&call.ctx.types, &call.ctx.base, None), "")
 }
 
 /// `GET /Schemas/{urn}`.
 pub async fn schema(call: Call, urn: Path<String>) -> Result<HttpResponse> {
     refuse_filter(&call)?;
-    discovered(&call, discovery::schemas_answer(&call.ctx.base, Some(&urn)), &urn)
+    discovered(&call, discovery::schemas_answer(&call.ctx.types, &call.ctx.base, Some(&urn)), &urn)
 }
 
 fn discovered(call: &Call, found: Option<serde_json::Value>, name: &str) -> Result<HttpResponse> {

@@ -2,7 +2,7 @@
 //! whatever anybody sends.
 
 /// Every route. What has none of these is [`OTHER`]. A test compares them with the route table.
-pub const ROUTES: [&str; 69] = [
+pub const ROUTES: [&str; 76] = [
     "/scim/v2/Users",
     "/scim/v2/Users/{id}",
     "/scim/v2/Groups",
@@ -18,6 +18,9 @@ pub const ROUTES: [&str; 69] = [
     "/scim/v2/ResourceTypes/{name}",
     "/scim/v2/Schemas",
     "/scim/v2/Schemas/{urn}",
+    "/scim/v2/{endpoint}",
+    "/scim/v2/{endpoint}/{id}",
+    "/scim/v2/{endpoint}/.search",
     "/scim/v2",
     "/claim",
     "/claim/{token}",
@@ -37,6 +40,10 @@ pub const ROUTES: [&str; 69] = [
     "/admin/v1/tenants/{tenant}/groups/{id}/members",
     "/admin/v1/tenants/{tenant}/locations",
     "/admin/v1/tenants/{tenant}/locations/{name}",
+    "/admin/v1/tenants/{tenant}/schemas",
+    "/admin/v1/tenants/{tenant}/schemas/{urn}",
+    "/admin/v1/tenants/{tenant}/resource_types",
+    "/admin/v1/tenants/{tenant}/resource_types/{name}",
     "/admin/v1/tenants/{tenant}/deletion",
     "/admin/v1/tenants/{tenant}/keys",
     "/admin/v1/tenants/{tenant}/keys/{id}",
@@ -146,6 +153,9 @@ mod tests {
             ("/scim", "/scim/v2"),
             ("/scim/v2/", "/scim/v2"),
             ("/scim/v2/Schemas/urn:x", "/scim/v2/Schemas/{urn}"),
+            ("/scim/v2/Devices", "/scim/v2/{endpoint}"),
+            ("/scim/Devices/0190", "/scim/v2/{endpoint}/{id}"),
+            ("/scim/v2/Devices/.search", "/scim/v2/{endpoint}/.search"),
             ("/claim", "/claim"),
             ("/claim/abc", "/claim/{token}"),
             ("/claim/code/abc", "/claim/code/{code}"),

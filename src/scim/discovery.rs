@@ -1,7 +1,8 @@
 //! The discovery documents (RFC 7644 §4, RFC 7643 §5–§7, RFC 9865 §4).
 
 use super::LIST_URN;
-use super::schema::{ResourceType, SCHEMAS, Schema, resource_types};
+use super::schema::{ResourceType, Schema};
+use super::types::Types;
 use serde_json::{Map, Value, json};
 
 const SPC_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
@@ -55,7 +56,7 @@ pub fn service_provider_config(base: &str, a: Announced) -> Value {
 /// One resource type, as `/ResourceTypes/{name}` serves it.
 #[must_use]
 pub fn resource_type(base: &str, rt: &ResourceType) -> Value {
-    let extensions: Vec<Value> = rt.extensions.iter().map(|e| json!({"schema": e.id, "required": false})).collect();
+    let extensions: Vec<Value> = rt.extensions.iter().map(|e| json!({"schema": e.id, "required": rt.required.contains(&e.id)})).collect();
     json!({
         "schemas": [RESOURCE_TYPE_URN],
         "id": rt.name,
@@ -80,19 +81,19 @@ pub fn schema(base: &str, schema: &Schema) -> Value {
 
 /// All resource types, or the one of that name.
 #[must_use]
-pub fn resource_types_answer(base: &str, name: Option<&str>) -> Option<Value> {
+pub fn resource_types_answer(types: &Types, base: &str, name: Option<&str>) -> Option<Value> {
     match name {
-        None => Some(list(&resource_types().map(|rt| resource_type(base, rt)))),
-        Some(name) => resource_types().iter().find(|rt| rt.name == name).map(|rt| resource_type(base, rt)),
+        None => Some(list(&types.all().iter().map(|rt| resource_type(base, rt)).collect::<Vec<_>>())),
+        Some(name) => types.all().iter().find(|rt| rt.name == name).map(|rt| resource_type(base, rt)),
     }
 }
 
 /// All schemas, or the one of that URN.
 #[must_use]
-pub fn schemas_answer(base: &str, urn: Option<&str>) -> Option<Value> {
+pub fn schemas_answer(types: &Types, base: &str, urn: Option<&str>) -> Option<Value> {
     match urn {
-        None => Some(list(&SCHEMAS.iter().map(|s| schema(base, s)).collect::<Vec<_>>())),
-        Some(urn) => SCHEMAS.iter().find(|s| s.id.eq_ignore_ascii_case(urn)).map(|s| schema(base, s)),
+        None => Some(list(&types.schemas().map(|s| schema(base, s)).collect::<Vec<_>>())),
+        Some(urn) => types.schemas().find(|s| s.id.eq_ignore_ascii_case(urn)).map(|s| schema(base, s)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::dialect::{Quirk, Reading};
 use super::error::{Error, shown};
+use super::matches;
 use super::parse::{self, Expr, Limits, Literal, Op};
 use super::path::{self, AttrRef, Target};
 use super::schema::{Attribute, Kind, ResourceType, Returned};
@@ -93,13 +94,23 @@ fn node(expr: &Expr, scope: Scope<'_>, reading: &mut Reading) -> Result<Node, Er
         Expr::Not(inner) => Node::Not(Box::new(node(inner, scope, reading)?)),
         Expr::Present(name) => scope.find(name, reading)?.map_or(Node::Never, Node::Present),
         Expr::Compare(name, op, literal) => match scope.find(name, reading)? {
-            Some(attr) => compare(attr, *op, literal, reading)?,
+            Some(attr) => of_type(scope, compare(attr, *op, literal, reading)?),
             // What is not there equals null.
             None if *op == Op::Eq && *literal == Literal::Null => Node::Not(Box::new(Node::Never)),
             None => Node::Never,
         },
         Expr::Element(name, inner) => element(name, inner, scope, reading)?,
     })
+}
+
+/// `meta.resourceType` is the same for every resource of a type.
+fn of_type(scope: Scope<'_>, test: Node) -> Node {
+    match &test {
+        Node::Compare(attr, op, Lit::Exact(want)) if attr.is_core("meta") && attr.sub_name() == "resourceType" => {
+            if matches::text(&scope.rt.name, *op, want) { Node::Not(Box::new(Node::Never)) } else { Node::Never }
+        }
+        _ => test,
+    }
 }
 
 fn element(name: &str, inner: &Expr, scope: Scope<'_>, reading: &mut Reading) -> Result<Node, Error> {
@@ -129,7 +140,7 @@ impl Scope<'_> {
             }
             Some(attr) => Ok(Some(attr)),
             None if self.unknown_is_error => {
-                let within = self.element.map_or(self.rt.name.to_owned(), ToString::to_string);
+                let within = self.element.map_or(self.rt.name.clone(), ToString::to_string);
                 Err(Error::filter(format!("\"{}\" is not an attribute of {within}", shown(name))))
             }
             None => Ok(None),

@@ -82,7 +82,8 @@ fn compare(leaf: &Attribute, value: &Value, op: Op, lit: &Lit) -> bool {
     }
 }
 
-fn text(have: &str, op: Op, want: &str) -> bool {
+/// Compares two texts.
+pub(super) fn text(have: &str, op: Op, want: &str) -> bool {
     match op {
         Op::Co => have.contains(want),
         Op::Sw => have.starts_with(want),

@@ -2,11 +2,12 @@
 //!
 //! No I/O, no clock, no database lives here. What a request means is decided in this module; what is done about it is not.
 //!
-//! Reading order: [`schema`] (what attributes exist), [`json`] and [`resource`] (reading a body), [`parse`] and
-//! [`filter`] (the filter language), [`patch`], [`project`] (which attributes an answer has), [`message`], [`bulk`],
-//! [`discovery`].
+//! Reading order: [`schema`] and [`types`] (what attributes exist, [`declare`] when a tenant adds some), [`json`] and [`resource`]
+//! (reading a body), [`parse`] and [`filter`] (the filter language), [`patch`], [`project`] (which attributes an answer has),
+//! [`message`], [`bulk`], [`discovery`].
 
 pub mod bulk;
+pub mod declare;
 pub mod dialect;
 pub mod discovery;
 pub mod error;
@@ -24,6 +25,8 @@ pub mod project;
 pub mod resource;
 pub mod schema;
 pub mod secret;
+pub mod traits;
+pub mod types;
 pub mod value;
 
 pub use dialect::{Dialect, Note, Quirk, Quirks, Reading};
@@ -31,6 +34,7 @@ pub use error::{Error, ScimType};
 pub use filter::Filter;
 pub use project::Projection;
 pub use schema::{Attribute, ResourceType};
+pub use types::Types;
 
 /// URN of the error message schema (RFC 7644 §3.12).
 pub const ERROR_URN: &str = "urn:ietf:params:scim:api:messages:2.0:Error";

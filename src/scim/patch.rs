@@ -12,7 +12,7 @@ use super::message::{Operation, Verb};
 use super::parse::{self, Limits};
 use super::path::{self, AttrRef, Target};
 use super::resource::{self, is_primary};
-use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema};
+use super::schema::{Attribute, Mutability, ResourceType, Schema};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ type Doc = Map<String, Value>;
 /// 400 with the scimType that RFC 7644 §3.5.2 names, and the number of the operation.
 pub fn apply(rt: &ResourceType, id: &str, doc: &mut Doc, operations: Vec<Operation>, reading: &mut Reading) -> Result<(), Error> {
     let before = hollow::within(doc);
+    let old = rt.traits.fixes_any().then(|| doc.clone());
+    let lacking = resource::lacking(rt, doc);
     for (n, operation) in operations.into_iter().enumerate() {
         let verb = operation.verb;
         let mut patch = Patch { rt, id, doc, reading };
@@ -33,7 +35,10 @@ pub fn apply(rt: &ResourceType, id: &str, doc: &mut Doc, operations: Vec<Operati
     }
     hollow::leave_out(doc, &before, reading);
     resource::set_schemas(rt, doc);
-    resource::check_required(rt, doc)
+    if let Some(old) = old {
+        rt.traits.check_immutable(&old, doc)?;
+    }
+    resource::check_still(rt, doc, &lacking)
 }
 
 struct Patch<'a> {
@@ -205,7 +210,7 @@ impl Patch<'_> {
         if value.is_null() && verb == Verb::Add {
             return Err(Error::value("the value of add must not be null"));
         }
-        if place.attr.leaf().returned == Returned::Never {
+        if place.attr.leaf().is_dropped() {
             resource::attribute(&place.attr.attr, &place.attr.to_string(), value, self.reading)?;
             return Ok(());
         }
@@ -335,7 +340,7 @@ fn write(holder: &mut Doc, verb: Verb, place: &Place, value: Value, reading: &mu
         (None, Some(sub)) => {
             let value = resource::attribute(sub, &name, value, reading)?;
             if value.as_ref().is_some_and(|v| v == "")
-                && sub.name == "value"
+                && (sub.name == "value" && !sub.own)
                 && reading.allow(Quirk::EmptyReference, || format!("{name}: \"\" read as none"))
             {
                 holder.remove(&attr.name);
@@ -488,6 +493,7 @@ fn write_matches(holder: &mut Doc, place: &Place, filter: &Filter, value: Value,
     }
     for &i in &hits {
         if let Some(element) = list.get_mut(i) {
+            change.check_immutable(place, element)?;
             change.apply(element);
         }
     }
@@ -536,6 +542,20 @@ impl Change {
                 Ok(Self::Merge(resource::sub_attributes(attr, name, map, reading)?, cleared))
             }
             other => Err(Error::value(format!("{name} is {}; an object is expected", kind_name(&other)))),
+        }
+    }
+
+    /// What an element says for good stays.
+    fn check_immutable(&self, place: &Place, element: &Value) -> Result<(), Error> {
+        let changes = |sub: &Attribute| match self {
+            Self::Merge(given, cleared) => given.get(&sub.name).map_or(cleared.contains(&sub.name), |v| element.get(&sub.name) != Some(v)),
+            Self::Sub(name, value) => *name == sub.name && element.get(name) != value.as_ref(),
+            Self::Whole(_) => false,
+        };
+        let fixed = |sub: &Attribute| sub.own && sub.mutability == Mutability::Immutable && element.get(&sub.name).is_some();
+        match place.attr.attr.sub_attributes.iter().find(|sub| fixed(sub) && changes(sub)) {
+            Some(sub) => Err(Error::mutability(format!("{} is immutable and has a value", place.attr.with_sub(sub)))),
+            None => Ok(()),
         }
     }
 

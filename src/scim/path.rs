@@ -27,10 +27,10 @@ impl AttrRef {
         Self { sub: Some(sub.clone()), ..self.clone() }
     }
 
-    /// Whether it is the core or common attribute of that name.
+    /// Whether it is the core or common attribute of that name; what a tenant has declared never is.
     #[must_use]
     pub fn is_core(&self, name: &str) -> bool {
-        self.extension.is_none() && self.attr.name == name
+        self.extension.is_none() && self.attr.name == name && !self.attr.own
     }
 
     /// The name of the sub-attribute, or "".

@@ -2,7 +2,8 @@
 
 use super::dialect::{Quirk, Reading};
 use super::path::{self, Target};
-use super::schema::ResourceType;
+use super::schema::{Attribute, ResourceType, Returned};
+use super::traits::Spot;
 use serde_json::{Map, Value};
 
 /// A choice of attributes.
@@ -22,6 +23,18 @@ pub struct Item {
     extension: Option<String>,
     attr: Option<String>,
     sub: Option<String>,
+    /// The tenant has declared that it is part of every answer.
+    is_always: bool,
+    /// Sub-attributes of which the same is true; only with one of their siblings.
+    siblings: Vec<String>,
+}
+
+impl Item {
+    /// Sub-attributes that come with any part of their parent.
+    fn with_its_parent(&self) -> Vec<Self> {
+        let sibling = |name: &String| Self { sub: Some(name.clone()), is_always: true, siblings: Vec::new(), ..self.clone() };
+        self.siblings.iter().map(sibling).collect()
+    }
 }
 
 impl Projection {
@@ -32,9 +45,11 @@ impl Projection {
             names.iter().flat_map(|n| types.iter().filter_map(|rt| item(rt, n, reading)).collect::<Vec<_>>()).collect()
         };
         if !attributes.is_empty() {
-            return Self::Only(items(attributes));
+            let items = items(attributes);
+            let always: Vec<Item> = items.iter().flat_map(Item::with_its_parent).collect();
+            return Self::Only(items.into_iter().chain(always).collect());
         }
-        if excluded.is_empty() { Self::Default } else { Self::Except(items(excluded)) }
+        if excluded.is_empty() { Self::Default } else { Self::Except(items(excluded).into_iter().filter(|i| !i.is_always).collect()) }
     }
 
     /// Whether the client chose at all.
@@ -70,12 +85,25 @@ impl Projection {
 
     /// Applies the choice to a whole resource.
     #[must_use]
-    pub fn apply(&self, doc: Map<String, Value>) -> Map<String, Value> {
-        match self {
+    pub fn apply(&self, rt: &ResourceType, doc: Map<String, Value>) -> Map<String, Value> {
+        let always = if self.is_default() { Vec::new() } else { rt.traits.always(&doc) };
+        let mut out = match self {
             Self::Default => doc,
             Self::Only(items) => doc.into_iter().filter_map(|(k, v)| only(items, &k, v).map(|v| (k, v))).collect(),
             Self::Except(items) => doc.into_iter().filter_map(|(k, v)| except(items, &k, v).map(|v| (k, v))).collect(),
-        }
+        };
+        rt.traits.settle(&mut out, always, |spot| self.asks_for(spot));
+        out
+    }
+
+    /// Whether what is shown only on request is asked for by its own name.
+    fn asks_for(&self, spot: &Spot) -> bool {
+        let sub = spot.sub.as_ref().map(|s| s.name.as_str());
+        let named = |i: &Item| {
+            let same = i.extension == spot.extension && i.attr.as_deref() == Some(&spot.attr.name);
+            same && (sub.is_none() || i.sub.as_deref() == sub)
+        };
+        matches!(self, Self::Only(items) if items.iter().any(named))
     }
 }
 
@@ -85,13 +113,24 @@ fn item(rt: &ResourceType, name: &str, reading: &mut Reading) -> Option<Item> {
         None => name,
     };
     Some(match path::resolve(rt, plain, reading)? {
-        Target::Extension(schema) => Item { extension: Some(schema.id.clone()), attr: None, sub: None },
+        Target::Extension(schema) => {
+            Item { extension: Some(schema.id.clone()), attr: None, sub: None, is_always: false, siblings: Vec::new() }
+        }
         Target::Attr(a) => Item {
             extension: a.extension.as_ref().map(|e| e.id.clone()),
             attr: Some(a.attr.name.clone()),
             sub: a.sub.as_ref().map(|s| s.name.clone()),
+            is_always: is_always(a.leaf()),
+            siblings: match a.sub {
+                Some(_) => a.attr.sub_attributes.iter().filter(|s| is_always(s)).map(|s| s.name.clone()).collect(),
+                None => Vec::new(),
+            },
         },
     })
+}
+
+fn is_always(attr: &Attribute) -> bool {
+    attr.own && attr.returned == Returned::Always
 }
 
 fn always(key: &str) -> bool {

@@ -13,6 +13,7 @@ use super::schema::{Attribute, Kind, ResourceType, Returned, Schema};
 use super::value::{DateForm, date_time};
 use base64::Engine;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Most values of one multi-valued attribute, group members excepted.
 pub const MOST_VALUES: usize = 1000;
@@ -51,19 +52,90 @@ pub fn set_schemas(rt: &ResourceType, doc: &mut Map<String, Value>) {
     doc.insert("schemas".to_owned(), Value::Array(urns));
 }
 
-/// Refuses a resource that lacks a required attribute, or has it empty.
+/// Something that is required and not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    name: String,
+    empty: bool,
+    /// No client can read it, so that a PUT may leave it out.
+    unseen: bool,
+}
+
+impl From<Lack> for Error {
+    fn from(lack: Lack) -> Self {
+        let what = if lack.empty { "must not be empty" } else { "is required" };
+        Self::value(format!("{} {what}", lack.name))
+    }
+}
+
+/// What a resource lacks: required attributes, and required extensions. Those of an extension count only when it is there, or required
+/// itself.
+#[must_use]
+pub fn lacking(rt: &ResourceType, doc: &Map<String, Value>) -> Vec<Lack> {
+    let mut out = Vec::new();
+    lacking_in(&rt.schema, "", doc, &mut out);
+    for ext in &rt.extensions {
+        match doc.get(&ext.id).and_then(Value::as_object).filter(|map| !map.is_empty()) {
+            Some(map) => lacking_in(ext, &format!("{}:", ext.id), map, &mut out),
+            None if rt.required.contains(&ext.id) => out.push(Lack { name: ext.id.clone(), empty: false, unseen: false }),
+            None => {}
+        }
+    }
+    out
+}
+
+fn lacking_in(schema: &Schema, prefix: &str, holder: &Map<String, Value>, out: &mut Vec<Lack>) {
+    for attr in schema.attributes.iter().filter(|a| a.required || a.own) {
+        let value = holder.get(&attr.name);
+        out.extend(lack(attr, value, &|| format!("{prefix}{}", attr.name)));
+        let required = |sub: &&Arc<Attribute>| sub.own && sub.required;
+        for sub in attr.sub_attributes.iter().filter(required) {
+            let elements = value.into_iter().flat_map(|v| v.as_array().map_or(std::slice::from_ref(v), Vec::as_slice));
+            let name = || format!("{prefix}{}.{}", attr.name, sub.name);
+            out.extend(elements.filter(|e| e.is_object()).find_map(|e| lack(sub, e.get(&sub.name), &name)));
+        }
+    }
+}
+
+fn lack(attr: &Attribute, value: Option<&Value>, name: &dyn Fn() -> String) -> Option<Lack> {
+    if !attr.required || attr.is_read_only() {
+        return None;
+    }
+    let empty = match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(s)) if s.trim().is_empty() => true,
+        Some(_) => return None,
+    };
+    Some(Lack { name: name(), empty, unseen: attr.returned == Returned::Never })
+}
+
+/// Refuses a resource that lacks a required attribute, or has it empty. What no client can read is not looked for; see
+/// [`check_unseen`].
 ///
 /// # Errors
 /// 400 `invalidValue`.
 pub fn check_required(rt: &ResourceType, doc: &Map<String, Value>) -> Result<(), Error> {
-    for attr in rt.schema.attributes.iter().filter(|a| a.required) {
-        match doc.get(&attr.name) {
-            None | Some(Value::Null) => return Err(Error::value(format!("{} is required", attr.name))),
-            Some(Value::String(s)) if s.trim().is_empty() => return Err(Error::value(format!("{} must not be empty", attr.name))),
-            Some(_) => {}
-        }
+    lacking(rt, doc).into_iter().find(|l| !l.unseen).map_or(Ok(()), |l| Err(l.into()))
+}
+
+/// Refuses a resource that lacks a required attribute which no client can read.
+///
+/// # Errors
+/// 400 `invalidValue`.
+pub fn check_unseen(rt: &ResourceType, doc: &Map<String, Value>) -> Result<(), Error> {
+    if rt.traits.shows_all() {
+        return Ok(());
     }
-    Ok(())
+    lacking(rt, doc).into_iter().next().map_or(Ok(()), |l| Err(l.into()))
+}
+
+/// Refuses a change after which something required is lacking that was there before. What came to be required later does not stand in
+/// the way of other changes.
+///
+/// # Errors
+/// 400 `invalidValue`.
+pub fn check_still(rt: &ResourceType, doc: &Map<String, Value>, before: &[Lack]) -> Result<(), Error> {
+    lacking(rt, doc).into_iter().find(|l| !before.contains(l)).map_or(Ok(()), |l| Err(l.into()))
 }
 
 fn read_schemas(rt: &ResourceType, value: &Value, reading: &mut Reading) -> Result<Vec<String>, Error> {
@@ -169,7 +241,7 @@ fn read_into(out: &mut Map<String, Value>, attr: &Attribute, name: &str, value: 
 /// # Errors
 /// 400 `invalidValue`, with `name` in the detail.
 pub fn attribute(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> Result<Option<Value>, Error> {
-    if attr.returned == Returned::Never {
+    if attr.is_dropped() {
         if !value.is_null() {
             reading.allow(Quirk::PasswordDropped, || format!("{name}: accepted and not kept"));
         }
@@ -197,7 +269,8 @@ pub fn attribute(attr: &Attribute, name: &str, value: Value, reading: &mut Readi
 /// # Errors
 /// 400 `invalidValue` for a bad element, too many of them, or two that are primary.
 pub fn elements(attr: &Attribute, name: &str, list: Vec<Value>, reading: &mut Reading) -> Result<Vec<Value>, Error> {
-    if list.len() > MOST_VALUES && attr.name != "members" {
+    let members = attr.name == "members" && !attr.own;
+    if list.len() > MOST_VALUES && !members {
         return Err(Error::value(format!("{name} has {} values; at most {MOST_VALUES} are accepted", list.len())));
     }
     let mut out = Vec::with_capacity(list.len());
@@ -207,7 +280,7 @@ pub fn elements(attr: &Attribute, name: &str, list: Vec<Value>, reading: &mut Re
             continue;
         }
         // The same value twice is one value (RFC 7643 §2.4).
-        if attr.name == "members" || !out.contains(&value) {
+        if members || !out.contains(&value) {
             out.push(value);
         }
     }
@@ -294,7 +367,7 @@ fn complex(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) ->
 
 /// Singular, with a `value` that holds an id: `manager`.
 fn is_reference(attr: &Attribute) -> bool {
-    !attr.multi_valued && attr.sub("$ref").is_some()
+    !attr.multi_valued && !attr.own && attr.sub("$ref").is_some()
 }
 
 /// The id says everything; `$ref` is shown when it leads to a user.
@@ -339,7 +412,7 @@ fn simple(attr: &Attribute, name: &str, value: Value, reading: &mut Reading) -> 
             _ => Err(Error::value(format!("{name} is the string \"{}\"; true or false is expected", shown(&s)))),
         },
         (Kind::Integer, Value::Number(n)) if n.is_i64() => Ok(Some(Value::Number(n))),
-        (Kind::Decimal, Value::Number(n)) => Ok(Some(Value::Number(n))),
+        (Kind::Decimal, Value::Number(n)) if n.as_f64().is_some_and(f64::is_finite) => Ok(Some(Value::Number(n))),
         (Kind::DateTime, Value::String(s)) => dated(name, s, reading),
         (Kind::Binary, Value::String(s)) => {
             let text = s.trim_end_matches('=');

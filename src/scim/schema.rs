@@ -2,6 +2,7 @@
 //!
 //! The documents under `schemas/` are the truth: `/Schemas` serves them and everything else is driven by them.
 
+use super::traits::Traits;
 use super::{EMPLOYEE_URN, ENTERPRISE_URN, GROUP_URN, USER_URN};
 use serde::Deserialize;
 use serde_json::Value;
@@ -41,9 +42,20 @@ pub enum Returned {
     Request,
 }
 
+/// Among which resources a value may be there once (RFC 7643 §7). A server and the world are the same here: the tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Uniqueness {
+    #[default]
+    None,
+    Server,
+    Global,
+}
+
 /// An attribute definition (RFC 7643 §7).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "they are the characteristics of RFC 7643 §7")]
 pub struct Attribute {
     pub name: String,
     #[serde(rename = "type")]
@@ -59,9 +71,14 @@ pub struct Attribute {
     #[serde(default = "by_default")]
     pub returned: Returned,
     #[serde(default)]
+    pub uniqueness: Uniqueness,
+    #[serde(default)]
     pub reference_types: Vec<String>,
     #[serde(default)]
     pub sub_attributes: Vec<Arc<Attribute>>,
+    /// Whether a tenant has declared it.
+    #[serde(skip)]
+    pub own: bool,
 }
 
 fn read_write() -> Mutability {
@@ -83,6 +100,12 @@ impl Attribute {
     #[must_use]
     pub fn is_complex(&self) -> bool {
         self.kind == Kind::Complex
+    }
+
+    /// Whether values are accepted and not kept.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        self.returned == Returned::Never && !self.own
     }
 
     /// Whether a client can never change it.
@@ -121,11 +144,13 @@ impl Schema {
     }
 }
 
-/// Which of the two tables of RFC 7643 §4 a resource belongs to.
+/// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceKind {
     User,
     Group,
+    /// Of a type that the tenant has declared; its number.
+    Own(i16),
 }
 
 /// A resource type (RFC 7643 §6).
@@ -133,23 +158,30 @@ pub enum ResourceKind {
 pub struct ResourceType {
     pub kind: ResourceKind,
     /// `meta.resourceType` of its resources.
-    pub name: &'static str,
+    pub name: String,
     /// Path below the base URL, with the leading slash.
-    pub endpoint: &'static str,
-    pub description: &'static str,
+    pub endpoint: String,
+    pub description: String,
     pub schema: Arc<Schema>,
-    /// None of them is required.
     pub extensions: Vec<Arc<Schema>>,
+    /// The URNs of those extensions that every resource must have.
+    pub required: Vec<String>,
+    /// What the attributes that a tenant has declared ask for.
+    pub traits: Traits,
 }
 
 impl ResourceType {
-    /// The type of a kind.
+    /// The standard type of a kind, without what a tenant may have added; see [`super::Types`]. What tenants declare is none of
+    /// these, and is a group here.
     #[must_use]
     pub fn of(kind: ResourceKind) -> &'static Self {
-        match kind {
-            ResourceKind::User => &USER,
-            ResourceKind::Group => &GROUP,
-        }
+        standard(kind)
+    }
+
+    /// Whether the tenant has declared it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        matches!(self.kind, ResourceKind::Own(_))
     }
 
     /// A core or common attribute, in any case. Extension attributes are not found here.
@@ -206,26 +238,42 @@ fn registered(urn: &str) -> Arc<Schema> {
     SCHEMAS.iter().find(|s| s.id == urn).cloned().unwrap_or_else(|| unreachable!("no embedded schema {urn}"))
 }
 
-static USER: LazyLock<ResourceType> = LazyLock::new(|| ResourceType {
-    kind: ResourceKind::User,
-    name: "User",
-    endpoint: "/Users",
-    description: "A person",
-    schema: registered(USER_URN),
-    extensions: vec![registered(ENTERPRISE_URN), registered(EMPLOYEE_URN)],
+static USER: LazyLock<Arc<ResourceType>> = LazyLock::new(|| {
+    Arc::new(ResourceType {
+        kind: ResourceKind::User,
+        name: "User".to_owned(),
+        endpoint: "/Users".to_owned(),
+        description: "A person".to_owned(),
+        schema: registered(USER_URN),
+        extensions: vec![registered(ENTERPRISE_URN), registered(EMPLOYEE_URN)],
+        required: Vec::new(),
+        traits: Traits::default(),
+    })
 });
 
-static GROUP: LazyLock<ResourceType> = LazyLock::new(|| ResourceType {
-    kind: ResourceKind::Group,
-    name: "Group",
-    endpoint: "/Groups",
-    description: "A set of people and of other groups",
-    schema: registered(GROUP_URN),
-    extensions: Vec::new(),
+static GROUP: LazyLock<Arc<ResourceType>> = LazyLock::new(|| {
+    Arc::new(ResourceType {
+        kind: ResourceKind::Group,
+        name: "Group".to_owned(),
+        endpoint: "/Groups".to_owned(),
+        description: "A set of people and of other groups".to_owned(),
+        schema: registered(GROUP_URN),
+        extensions: Vec::new(),
+        required: Vec::new(),
+        traits: Traits::default(),
+    })
 });
 
-/// Both resource types, in the order of `/ResourceTypes`.
+/// The standard type of a kind, to be shared.
+pub(super) fn standard(kind: ResourceKind) -> &'static Arc<ResourceType> {
+    match kind {
+        ResourceKind::User => &USER,
+        ResourceKind::Group | ResourceKind::Own(_) => &GROUP,
+    }
+}
+
+/// Both standard resource types, in the order of `/ResourceTypes`.
 #[must_use]
 pub fn resource_types() -> [&'static ResourceType; 2] {
-    [&USER, &GROUP]
+    [standard(ResourceKind::User), standard(ResourceKind::Group)]
 }

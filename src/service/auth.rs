@@ -8,6 +8,7 @@ use super::oauth;
 use super::tokens::{self, signature_holds};
 use crate::domain::{Credential, ScimSource, Scopes, SourceState, Tenant, TenantId, Token, TokenKind};
 use crate::error::{Error, Result};
+use crate::scim::Types;
 use crate::scim::dialect::Tuning;
 use crate::store::{self, Conn, keys, tenants};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,7 @@ use subtle::ConstantTimeEq;
 #[derive(Debug, Clone)]
 pub struct Principal {
     pub tenant: Arc<Tenant>,
+    pub types: Arc<Types>,
     pub source: Arc<ScimSource>,
     pub tuning: Tuning,
     /// The id of the token, or of the OAuth client or outside issuer that it is of.
@@ -295,6 +297,7 @@ fn principal(conn: &mut Conn, found: Accepted) -> Result<Principal> {
     let tenant = tenants::get(conn, found.tenant)?.ok_or(REFUSED)?;
     let source = store::sources::find(conn, tenant.id, &found.source)?.ok_or(REFUSED)?;
     Ok(Principal {
+        types: super::types::of(conn, &tenant)?,
         tenant: Arc::new(tenant),
         tuning: super::sources::tuning(&source),
         source: Arc::new(source),

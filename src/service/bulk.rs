@@ -4,6 +4,7 @@
 use super::audit;
 use super::members;
 use super::roll::Act;
+use super::types;
 use super::vault::Vault;
 use crate::domain::{Actor, State, new_id};
 use crate::error::{Error, Result};
@@ -114,8 +115,12 @@ impl Order {
         Self { action: Action::Invite, whom, reason: None }
     }
 
-    fn chosen(&self, filter: Option<&str>) -> Result<Chosen> {
-        Ok(Chosen { among: self.action.among(), filter: filter.map(members::filter).transpose()? })
+    fn chosen(&self, conn: &mut Conn, act: &Act, filter: Option<&str>) -> Result<Chosen> {
+        let filter = match filter {
+            Some(text) => Some(members::filter(&*types::of(conn, &act.tenant)?, text)?),
+            None => None,
+        };
+        Ok(Chosen { among: self.action.among(), filter })
     }
 }
 
@@ -126,8 +131,14 @@ impl Order {
 pub fn count(conn: &mut Conn, act: &Act, order: &Order) -> Result<i64> {
     Ok(match &order.whom {
         Whom::These(keys) => i64::try_from(ids(conn, act, keys)?.len()).unwrap_or(i64::MAX),
-        Whom::Filter(text) => roster::count(conn, act.tenant.id, &order.chosen(Some(text))?)?,
-        Whom::All => roster::count(conn, act.tenant.id, &order.chosen(None)?)?,
+        Whom::Filter(text) => {
+            let chosen = order.chosen(conn, act, Some(text))?;
+            roster::count(conn, act.tenant.id, &chosen)?
+        }
+        Whom::All => {
+            let chosen = order.chosen(conn, act, None)?;
+            roster::count(conn, act.tenant.id, &chosen)?
+        }
     })
 }
 
@@ -200,8 +211,14 @@ pub fn start(conn: &mut Conn, act: &Act, order: &Order) -> Result<Job> {
             let ids = ids(conn, act, keys)?;
             bulk::insert(conn, act.tenant.id, &job, Listed::Ids(&ids))?
         }
-        Whom::Filter(text) => bulk::insert(conn, act.tenant.id, &job, Listed::Chosen(&order.chosen(Some(text))?))?,
-        Whom::All => bulk::insert(conn, act.tenant.id, &job, Listed::Chosen(&order.chosen(None)?))?,
+        Whom::Filter(text) => {
+            let chosen = order.chosen(conn, act, Some(text))?;
+            bulk::insert(conn, act.tenant.id, &job, Listed::Chosen(&chosen))?
+        }
+        Whom::All => {
+            let chosen = order.chosen(conn, act, None)?;
+            bulk::insert(conn, act.tenant.id, &job, Listed::Chosen(&chosen))?
+        }
     };
     remember(conn, act, &job)
 }

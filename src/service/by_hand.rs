@@ -3,11 +3,9 @@
 use super::mapping::{self, Doc, Naming};
 use super::roll::Act;
 use super::write::{self, Saved, Wanted};
-use super::{Ctx, Place, employment, members, provision, render};
+use super::{Ctx, Place, employment, members, provision, render, types};
 use crate::error::{Error, Result};
 use crate::scim::dialect::Quirk;
-use crate::scim::schema::{ResourceKind, ResourceType};
-use crate::scim::{EMPLOYEE_URN, ENTERPRISE_URN, USER_URN};
 use crate::store::Conn;
 use serde_json::{Value, json};
 
@@ -17,7 +15,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// 409 for a userName that is taken; 400 that names the attribute at fault.
 pub fn add(conn: &mut Conn, act: &Act, place: &Place, user: &Doc, invite: Option<bool>) -> Result<Saved> {
-    let ctx = Ctx::of_admin(act, place);
+    let ctx = Ctx::of_admin(conn, act, place)?;
     let mut wanted = read(&ctx, user)?;
     if let Some(invite) = invite {
         if provision::invited_of(&wanted.doc).is_some_and(|said| said != invite) {
@@ -25,7 +23,7 @@ pub fn add(conn: &mut Conn, act: &Act, place: &Place, user: &Doc, invite: Option
         }
         provision::set_invited(&mut wanted.doc, Some(Value::Bool(invite)));
     }
-    write::create(conn, &ctx, users(), &wanted)
+    write::create(conn, &ctx, ctx.types.users(), &wanted)
 }
 
 /// Changes a member: a merge patch (RFC 7396) on its SCIM document. `version` is the one that must still be in force.
@@ -33,7 +31,8 @@ pub fn add(conn: &mut Conn, act: &Act, place: &Place, user: &Doc, invite: Option
 /// # Errors
 /// When it is not, or the member is not to be seen; as [`add`].
 pub fn change(conn: &mut Conn, act: &Act, place: &Place, key: &str, version: Option<i64>, patch: &Doc) -> Result<Saved> {
-    let ctx = Ctx::of_admin(act, place);
+    let ctx = Ctx::of_admin(conn, act, place)?;
+    types::check_current(conn, &ctx)?;
     let row = members::named(conn, act, key)?;
     if version.is_some_and(|v| v != row.version) {
         return Err(Error::Stale);
@@ -42,11 +41,13 @@ pub fn change(conn: &mut Conn, act: &Act, place: &Place, key: &str, version: Opt
         let why = format!("{} was deleted and is not to be seen any more; restore it first", row.label);
         return Err(Error::conflict("member_hidden", why));
     }
-    let old = mapping::editable(&row);
+    let rt = ctx.types.users();
+    let old = mapping::editable(&row, rt)?;
     let mut merged = old.clone();
     merged.remove("schemas");
     merge(&mut merged, patch);
     let mut wanted = read(&ctx, &merged)?;
+    rt.traits.check_immutable(&old, &wanted.doc)?;
     employment::part_with_manager(&old, &mut wanted.doc);
     let says_active = named(patch, "active").is_some_and(|v| !v.is_null());
     provision::keep_opinions(&mut wanted.doc, &old, false);
@@ -54,11 +55,7 @@ pub fn change(conn: &mut Conn, act: &Act, place: &Place, key: &str, version: Opt
     let change = provision::Change { old, new: wanted.doc, naming, says_active, back: None, password: wanted.password };
     let extras = render::extras(conn, &ctx, &row)?;
     let present = Saved { row, extras, changed: false, created: false };
-    provision::save(conn, &ctx, users(), present, change, wanted.reading)
-}
-
-fn users() -> &'static ResourceType {
-    ResourceType::of(ResourceKind::User)
+    provision::save(conn, &ctx, rt, present, change, wanted.reading)
 }
 
 /// Reads a document as if it came from a source. An admin need not say which schemas it follows.
@@ -66,11 +63,13 @@ fn read(ctx: &Ctx, user: &Doc) -> Result<Wanted> {
     if named(user, "password").is_some() {
         return Err(Error::Invalid("user: password: it is for members and their identity provider to choose".to_owned()));
     }
+    let rt = ctx.types.users();
+    let urns: Vec<&str> = std::iter::once(&rt.schema).chain(&rt.extensions).map(|s| s.id.as_str()).collect();
     let mut user = user.clone();
     if named(&user, "schemas").is_none() {
-        user.insert("schemas".to_owned(), json!([USER_URN, ENTERPRISE_URN, EMPLOYEE_URN]));
+        user.insert("schemas".to_owned(), json!(urns));
     }
-    let wanted = write::read_wanted(ctx, users(), Value::Object(user).to_string().as_bytes())?;
+    let wanted = write::read_wanted(ctx, rt, Value::Object(user).to_string().as_bytes())?;
     // A source may send more than is known here; an admin who does has mistyped it.
     match wanted.reading.notes.iter().find(|n| n.quirk == Quirk::UnknownAttribute) {
         Some(note) => Err(Error::Invalid(format!("user: {}", note.text.replacen("ignored, ", "", 1)))),

@@ -52,7 +52,10 @@ pub fn read(conn: &mut Conn, act: &Act, place: &Place, key: &str) -> Result<Doss
     let changed = audit::last_change(conn, tenant, &person)?;
     let code = codes::live(conn, tenant, &person)?.filter(|c| c.is_live(act.now));
     Ok(Dossier {
-        user: document(conn, &Ctx::of_admin(act, place), &shown)?,
+        user: {
+            let ctx = Ctx::of_admin(conn, act, place)?;
+            document(conn, &ctx, &shown)?
+        },
         sso: employment::uses_sso(&shown.row),
         code_expires_at: code.map(|c| c.expires_at),
         created: created.map(|e| deed(conn, act, e)).transpose()?,

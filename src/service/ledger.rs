@@ -7,6 +7,7 @@ use crate::domain::TenantId;
 use crate::error::Result;
 use crate::store::audit::{self, Entry};
 use crate::store::{counts, journal};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// What is to be written, all of one tenant.
@@ -17,8 +18,7 @@ pub struct Ledger(Mutex<Book>);
 struct Book {
     lines: Vec<Entry>,
     log: Vec<journal::Entry>,
-    users: i64,
-    groups: i64,
+    counts: BTreeMap<Kind, i64>,
 }
 
 impl Ledger {
@@ -40,7 +40,7 @@ impl Ledger {
         audit::insert_all(conn, tenant, &book.lines)?;
         let log: Vec<_> = book.log.into_iter().map(|entry| (tenant, entry)).collect();
         journal::insert_all(conn, &log)?;
-        for (kind, by) in [(Kind::User, book.users), (Kind::Group, book.groups)] {
+        for (kind, by) in book.counts {
             if by != 0 {
                 counts::change(conn, tenant, kind, "", by)?;
             }
@@ -67,10 +67,9 @@ impl Act {
     /// # Errors
     /// When the database fails.
     pub(super) fn count(&self, conn: &mut Connection, kind: Kind, id: &str, by: i64) -> Result<()> {
-        match (&self.ledger, kind) {
-            (Some(ledger), Kind::User) => ledger.with(|book| book.users += by),
-            (Some(ledger), Kind::Group) => ledger.with(|book| book.groups += by),
-            (None, _) => counts::change(conn, self.tenant.id, kind, id, by)?,
+        match &self.ledger {
+            Some(ledger) => ledger.with(|book| *book.counts.entry(kind).or_default() += by),
+            None => counts::change(conn, self.tenant.id, kind, id, by)?,
         }
         Ok(())
     }

@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
 use crate::scim::message::ListRequest;
 use crate::scim::path::{self, AttrRef, Target};
-use crate::scim::schema::{ResourceType, Returned, resource_types};
+use crate::scim::schema::{Kind as Type, ResourceType, Returned};
 use crate::scim::{self, LIST_URN, Projection, filter, parse};
 use crate::store::list::{self, Part, Query, Window};
 use crate::store::sort::{Position, Sort};
 use crate::store::{Conn, Kind, Row, counts, members};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// A list that was asked for, resolved against the schemas.
@@ -45,9 +45,8 @@ impl Listing {
 ///
 /// # Errors
 /// 400 `invalidFilter`, `invalidValue` for a bad `sortBy`, or one of the cursor errors.
-pub fn plan(ctx: &Ctx, rt: Option<&'static ResourceType>, request: ListRequest, mut reading: Reading, secret: &[u8]) -> Result<Listing> {
-    let both = resource_types();
-    let types: Vec<&'static ResourceType> = rt.map_or_else(|| both.to_vec(), |t| vec![t]);
+pub fn plan(ctx: &Ctx, rt: Option<&ResourceType>, request: ListRequest, mut reading: Reading, secret: &[u8]) -> Result<Listing> {
+    let types: Vec<&ResourceType> = rt.map_or_else(|| ctx.types.all().iter().map(AsRef::as_ref).collect(), |t| vec![t]);
     let parts = parts(ctx, &types, request.filter.as_deref(), &mut reading)?;
     let sort = match &request.sort_by {
         Some(by) => Some(Sort { by: sort_by(&types, by, &mut reading)?, mixed: types.len() > 1, descending: request.descending }),
@@ -58,7 +57,7 @@ pub fn plan(ctx: &Ctx, rt: Option<&'static ResourceType>, request: ListRequest, 
     Ok(Listing { request, query: Query { parts, sort }, projection, page, reading })
 }
 
-fn parts(ctx: &Ctx, types: &[&'static ResourceType], text: Option<&str>, reading: &mut Reading) -> Result<Vec<Part>> {
+fn parts(ctx: &Ctx, types: &[&ResourceType], text: Option<&str>, reading: &mut Reading) -> Result<Vec<Part>> {
     let Some(text) = text else {
         return Ok(types.iter().map(|t| Part { kind: kind_of(t.kind), filter: None }).collect());
     };
@@ -70,7 +69,7 @@ fn parts(ctx: &Ctx, types: &[&'static ResourceType], text: Option<&str>, reading
     types.iter().map(|t| Ok(Part { kind: kind_of(t.kind), filter: Some(filter::resolve_shared(t, &expr, reading)?) })).collect()
 }
 
-fn sort_by(types: &[&'static ResourceType], by: &str, reading: &mut Reading) -> Result<Vec<(Kind, AttrRef)>> {
+fn sort_by(types: &[&ResourceType], by: &str, reading: &mut Reading) -> Result<Vec<(Kind, AttrRef)>> {
     let mut found = Vec::new();
     for rt in types {
         if let Some(Target::Attr(attr)) = path::resolve(rt, by, reading) {
@@ -80,7 +79,29 @@ fn sort_by(types: &[&'static ResourceType], by: &str, reading: &mut Reading) -> 
     if found.is_empty() {
         return Err(Error::Scim(scim::Error::value(format!("sortBy is \"{}\", which is no attribute here", scim::error::shown(by)))));
     }
+    let orders: HashSet<Order> = found.iter().map(|(_, attr): &(Kind, AttrRef)| Order::of(attr.leaf().kind)).collect();
+    if orders.len() > 1 {
+        return Err(Error::Scim(scim::Error::value(format!("sortBy is \"{by}\", which is of several types here; sort at one endpoint"))));
+    }
     Ok(found)
+}
+
+/// How values are compared.
+#[derive(PartialEq, Eq, Hash)]
+enum Order {
+    Text,
+    Whole,
+    Decimal,
+}
+
+impl Order {
+    fn of(kind: Type) -> Self {
+        match kind {
+            Type::Boolean | Type::Integer | Type::DateTime => Self::Whole,
+            Type::Decimal => Self::Decimal,
+            Type::String | Type::Reference | Type::Binary | Type::Complex => Self::Text,
+        }
+    }
 }
 
 fn sortable(attr: AttrRef) -> Result<AttrRef> {
@@ -110,7 +131,7 @@ fn page(ctx: &Ctx, rt: Option<&ResourceType>, request: &ListRequest, secret: &[u
 }
 
 fn owner<'a>(ctx: &Ctx, rt: Option<&'a ResourceType>, secret: &'a [u8]) -> Owner<'a> {
-    Owner { secret, tenant: ctx.tenant_id(), endpoint: rt.map_or("", |t| t.name) }
+    Owner { secret, tenant: ctx.tenant_id(), endpoint: rt.map_or("", |t| t.name.as_str()) }
 }
 
 /// Runs a list; the JSON of the ListResponse.

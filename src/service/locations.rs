@@ -1,7 +1,7 @@
 //! The places that a tenant has configured. Changing them fills in, or blanks, the location of everybody concerned.
 
 use super::roll::{self, Act};
-use super::{employment, mapping};
+use super::{employment, mapping, types};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Declared, Reading};
 use crate::scim::schema::{ResourceKind, ResourceType};
@@ -121,7 +121,8 @@ fn reconsider(conn: &mut Conn, act: &Act, name: &str) -> Result<usize> {
 /// Decides on one member's location again; whether that changed it.
 fn settle(conn: &mut Conn, act: &Act, row: &Row) -> Result<bool> {
     let Some(member) = row.member.as_deref() else { return Ok(false) };
-    let old = mapping::editable(row);
+    let types = types::of(conn, &act.tenant)?;
+    let old = mapping::editable(row, types.users())?;
     let mut doc = old.clone();
     let mut after = member.clone();
     after.location = employment::place(conn, act, &mut doc)?;
@@ -129,7 +130,7 @@ fn settle(conn: &mut Conn, act: &Act, row: &Row) -> Result<bool> {
         return Ok(false);
     }
     let naming = if row.label_derived { mapping::Naming::Derive } else { mapping::Naming::AsGiven };
-    let record = mapping::record(ResourceType::of(ResourceKind::User), &act.tenant, doc, naming)?;
+    let record = mapping::record(types.users(), &act.tenant, doc, naming)?;
     roll::save(conn, act, row, Some(&record), &after)?;
     Ok(true)
 }

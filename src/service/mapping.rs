@@ -1,10 +1,12 @@
 //! Between a SCIM document and a stored record. The only file that knows both.
 
+use super::types;
 use crate::domain::Tenant;
+use crate::error::Result;
 use crate::scim::resource::set_schemas;
 use crate::scim::schema::{Attribute, Kind, ResourceKind, ResourceType};
 use crate::scim::value::{date_time, fold};
-use crate::scim::{self, EMPLOYEE_URN, ENTERPRISE_URN, USER_URN};
+use crate::scim::{self, EMPLOYEE_URN, ENTERPRISE_URN};
 use crate::store::{Record, Row};
 use serde_json::{Map, Value};
 
@@ -26,7 +28,10 @@ pub enum Naming {
 ///
 /// # Errors
 /// 400 `invalidValue` for a name that is too long to be indexed.
-pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) -> Result<Record, scim::Error> {
+pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) -> std::result::Result<Record, scim::Error> {
+    if rt.is_own() {
+        return own_record(rt, doc);
+    }
     check_lengths(&doc)?;
     let given = doc.get("displayName").and_then(Value::as_str).filter(|s| !s.is_empty()).map(str::to_owned);
     let label_derived = given.is_none() && naming == Naming::Derive;
@@ -48,13 +53,39 @@ pub fn record(rt: &ResourceType, tenant: &Tenant, mut doc: Doc, naming: Naming) 
         label_derived,
         fdoc: Value::Object(searchable(rt, &doc)).to_string(),
         emails: emails(&doc),
+        unique: unique(rt, &doc)?,
         doc: to_text(&doc),
         label,
     })
 }
 
+/// A resource of a type that the tenant has declared: no attribute but the common ones has a meaning of its own.
+fn own_record(rt: &ResourceType, mut doc: Doc) -> std::result::Result<Record, scim::Error> {
+    let external_id = doc.get("externalId").and_then(Value::as_str).map(str::to_owned);
+    if external_id.as_ref().is_some_and(|s| s.len() > MOST_INDEXED) {
+        return Err(scim::Error::value(format!("externalId is longer than {MOST_INDEXED} bytes")));
+    }
+    set_schemas(rt, &mut doc);
+    Ok(Record {
+        external_id,
+        fdoc: Value::Object(searchable(rt, &doc)).to_string(),
+        unique: unique(rt, &doc)?,
+        doc: to_text(&doc),
+        ..Record::default()
+    })
+}
+
+/// The values that no other resource may have.
+fn unique(rt: &ResourceType, doc: &Doc) -> std::result::Result<Vec<(String, String)>, scim::Error> {
+    let values = rt.traits.unique(doc);
+    match values.iter().find(|(_, value)| value.len() > MOST_INDEXED) {
+        Some((name, _)) => Err(scim::Error::value(format!("{name} is longer than {MOST_INDEXED} bytes"))),
+        None => Ok(values),
+    }
+}
+
 /// Values that have an index must fit into a page of it.
-pub(super) fn check_lengths(doc: &Doc) -> Result<(), scim::Error> {
+pub(super) fn check_lengths(doc: &Doc) -> std::result::Result<(), scim::Error> {
     let too_long = |name: &str| Err(scim::Error::value(format!("{name} is longer than {MOST_INDEXED} bytes")));
     for name in ["userName", "displayName", "externalId"] {
         if doc.get(name).and_then(Value::as_str).is_some_and(|s| s.len() > MOST_INDEXED) {
@@ -79,6 +110,7 @@ fn unique_key(kind: ResourceKind, tenant: &Tenant, user_name: &str, label: &str)
     match kind {
         ResourceKind::User => Some(fold(user_name).into_owned()),
         ResourceKind::Group => tenant.unique_group_names.then(|| fold(label).into_owned()),
+        ResourceKind::Own(_) => None,
     }
 }
 
@@ -139,13 +171,18 @@ pub fn emails(doc: &Doc) -> Vec<String> {
 
 /// The document that a stored row came from, as the client may change it. A derived displayName is left out; what the roll
 /// keeps for it, the client's own location and `invited`, is put in.
-#[must_use]
-pub fn editable(row: &Row) -> Doc {
+///
+/// # Errors
+/// When it has an extension that the type does not, because that was declared a moment ago.
+pub fn editable(row: &Row, rt: &ResourceType) -> Result<Doc> {
     let mut doc = parsed(row);
+    if doc.keys().any(|key| key.contains(':') && rt.schema_of(key).is_none()) {
+        return Err(types::changed());
+    }
     if row.label_derived {
         doc.remove("displayName");
     }
-    let Some(member) = row.member.as_deref() else { return doc };
+    let Some(member) = row.member.as_deref() else { return Ok(doc) };
     if let Some(own) = doc.get_mut(EMPLOYEE_URN).and_then(Value::as_object_mut) {
         if let Some(location) = &member.location {
             own.insert("location".to_owned(), Value::from(location.as_str()));
@@ -154,8 +191,8 @@ pub fn editable(row: &Row) -> Doc {
             own.insert("invited".to_owned(), Value::Bool(invited));
         }
     }
-    set_schemas(ResourceType::of(ResourceKind::User), &mut doc);
-    doc
+    set_schemas(rt, &mut doc);
+    Ok(doc)
 }
 
 /// Takes the location out of a document.
@@ -195,7 +232,7 @@ fn searchable(rt: &ResourceType, doc: &Doc) -> Doc {
 }
 
 fn has_column(rt: &ResourceType, key: &str) -> bool {
-    matches!(key, "externalId" | "displayName") || (key == "userName" && rt.schema.id == USER_URN)
+    key == "externalId" || (key == "displayName" && !rt.is_own()) || (key == "userName" && rt.kind == ResourceKind::User)
 }
 
 fn search_value(attr: &Attribute, value: &Value) -> Value {
@@ -204,7 +241,7 @@ fn search_value(attr: &Attribute, value: &Value) -> Value {
         Value::Object(map) => Value::Object(map.iter().filter_map(|(k, v)| attr.sub(k).map(|s| (k.clone(), search_value(s, v)))).collect()),
         Value::String(s) => match attr.kind {
             Kind::DateTime => date_time(s).map_or(Value::Null, |(ticks, _)| Value::from(ticks)),
-            Kind::String if !attr.case_exact => Value::from(fold(s)),
+            Kind::String | Kind::Reference if !attr.case_exact => Value::from(fold(s)),
             _ => value.clone(),
         },
         other => other.clone(),

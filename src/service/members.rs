@@ -2,16 +2,15 @@
 
 use super::audit::{self, Line, Note};
 use super::roll::{self, Act};
-use super::{letters, purge};
+use super::{letters, purge, types};
 use crate::domain::lifecycle::{Event, Refused, Release};
 use crate::domain::settings::DAY;
 use crate::domain::{Hold, Member, Reason, Source, State};
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Declared, Reading};
 use crate::scim::error::shown;
-use crate::scim::schema::{ResourceKind, ResourceType};
 use crate::scim::value::fold;
-use crate::scim::{Filter, filter, parse};
+use crate::scim::{Filter, Types, filter, parse};
 use crate::store::invitations::Invitation;
 use crate::store::roster::{self, Among, Chosen};
 use crate::store::{self, Conn, Row, invitations, outbox};
@@ -280,17 +279,17 @@ pub fn show(conn: &mut Conn, act: &Act, key: &str) -> Result<Shown> {
 ///
 /// # Errors
 /// When it is none.
-pub fn filter(text: &str) -> Result<Filter> {
+pub fn filter(types: &Types, text: &str) -> Result<Filter> {
     let mut reading = Reading::of(Declared::Auto);
-    let users = ResourceType::of(ResourceKind::User);
-    filter::resolve(users, text, parse::Limits::default(), &mut reading).map_err(|e| Error::Invalid(format!("filter: {}", e.detail)))
+    filter::resolve(types.users(), text, parse::Limits::default(), &mut reading)
+        .map_err(|e| Error::Invalid(format!("filter: {}", e.detail)))
 }
 
 /// Which of the members somebody means.
 ///
 /// # Errors
 /// When that is no word for a state, or no filter.
-pub(super) fn chosen(state: Option<&str>, text: Option<&str>) -> Result<Chosen> {
+pub(super) fn chosen(conn: &mut Conn, act: &Act, state: Option<&str>, text: Option<&str>) -> Result<Chosen> {
     let among = match state {
         None => Among::Everybody,
         Some("uninvited") => Among::Uninvited,
@@ -302,7 +301,11 @@ pub(super) fn chosen(state: Option<&str>, text: Option<&str>) -> Result<Chosen> 
             return Err(Error::Invalid(format!("state: \"{word}\" is none; uninvited, invited, claimed and quarantined are")));
         }
     };
-    Ok(Chosen { among, filter: text.map(filter).transpose()? })
+    let filter = match text {
+        Some(text) => Some(self::filter(&*types::of(conn, &act.tenant)?, text)?),
+        None => None,
+    };
+    Ok(Chosen { among, filter })
 }
 
 /// Members in the order of their ids, after `after`: those in one state, if its word is given, and those that pass a SCIM filter,
@@ -311,7 +314,8 @@ pub(super) fn chosen(state: Option<&str>, text: Option<&str>) -> Result<Chosen> 
 /// # Errors
 /// When that is no word for a state, or no filter.
 pub fn page(conn: &mut Conn, act: &Act, state: Option<&str>, filter: Option<&str>, after: &str, limit: i64) -> Result<Vec<Row>> {
-    Ok(roster::page(conn, act.tenant.id, &chosen(state, filter)?, after, limit)?)
+    let chosen = chosen(conn, act, state, filter)?;
+    Ok(roster::page(conn, act.tenant.id, &chosen, after, limit)?)
 }
 
 /// The history of a member, oldest first, after the line with the id `after`. Of somebody whose record was removed it is still

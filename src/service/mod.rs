@@ -12,6 +12,7 @@ pub mod clients;
 pub mod codes;
 pub mod copy;
 pub mod cursor;
+pub mod declarations;
 pub mod delta;
 pub mod dossier;
 pub mod employment;
@@ -48,6 +49,7 @@ pub mod sources;
 pub mod tenants;
 pub mod timers;
 pub mod tokens;
+pub mod types;
 pub mod vault;
 pub mod verify;
 pub mod write;
@@ -55,6 +57,7 @@ pub mod write;
 use crate::domain::settings::Passwords;
 use crate::domain::{Actor, Idp, ScimSource, Settings, Tenant, TenantId};
 use crate::error::{Error, Result};
+use crate::scim::Types;
 use crate::scim::dialect::{Client, Declared, Dialect, Reading, Tuning, interop};
 use crate::scim::discovery::Announced;
 use crate::scim::schema::ResourceKind;
@@ -122,6 +125,8 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub struct Ctx {
     pub tenant: Arc<Tenant>,
+    /// The resource types and schemas that the tenant has.
+    pub types: Arc<Types>,
     pub source: Arc<ScimSource>,
     pub token_id: Arc<str>,
     /// Who writes, when it is not a source with its token.
@@ -154,11 +159,14 @@ pub struct Place {
 
 impl Ctx {
     /// An admin who reads and writes SCIM documents: no source, so that no source's capabilities are in the way.
-    #[must_use]
-    pub fn of_admin(act: &Act, place: &Place) -> Self {
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn of_admin(conn: &mut Connection, act: &Act, place: &Place) -> Result<Self> {
         let client = Client { user_agent: "", adscim_version: false, query: "" };
-        Self {
+        Ok(Self {
             tenant: act.tenant.clone(),
+            types: types::of(conn, &act.tenant)?,
             source: Arc::new(ScimSource::new(act.tenant.id, act.actor.kind(), act.now)),
             token_id: Arc::from(""),
             writer: Some(act.actor.clone()),
@@ -173,7 +181,7 @@ impl Ctx {
             vault: act.vault.clone(),
             fired: Arc::default(),
             trace: Arc::default(),
-        }
+        })
     }
 
     /// What `/ServiceProviderConfig` says of the tenant.
@@ -266,5 +274,16 @@ pub fn kind_of(kind: ResourceKind) -> Kind {
     match kind {
         ResourceKind::User => Kind::User,
         ResourceKind::Group => Kind::Group,
+        ResourceKind::Own(code) => Kind::Own(code),
+    }
+}
+
+/// The kind of resource that rows hold.
+#[must_use]
+pub fn kind_in(kind: Kind) -> ResourceKind {
+    match kind {
+        Kind::User => ResourceKind::User,
+        Kind::Group => ResourceKind::Group,
+        Kind::Own(code) => ResourceKind::Own(code),
     }
 }

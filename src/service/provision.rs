@@ -9,7 +9,7 @@ use super::passwords::{self, Outcome, Wish};
 use super::render::{self, Extras};
 use super::roll::{self, Act, Decided};
 use super::write::{Saved, Wanted};
-use super::{Ctx, me, members};
+use super::{Ctx, me, members, types};
 use crate::domain::lifecycle::{Event, Provision, Refused, Release};
 use crate::domain::settings::{DomainRule, Emailless, Usernames};
 use crate::domain::{Hold, Member, Reason, Source, Stage, State, new_id};
@@ -111,6 +111,7 @@ pub(super) fn arrive(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wan
         }
     }
     let row = row_of(&record, &decided.after, ctx.now);
+    types::claim(conn, ctx.tenant_id(), Kind::User, &row.id, &record.unique)?;
     emails::add(conn, ctx.tenant_id(), &row.id, &record.emails)?;
     act.count(conn, Kind::User, &row.id, 1)?;
     roll::carry_out(conn, &act, &decided, Some(&row), &Note::default())?;
@@ -261,7 +262,7 @@ fn back_in_sight(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted,
         return Err(Error::Scim(scim::Error::taken("userName")));
     }
     let mut doc = wanted.doc.clone();
-    let old = mapping::editable(&row);
+    let old = mapping::editable(&row, rt)?;
     doc.entry("active").or_insert(Value::Bool(true));
     let extras = render::extras(conn, ctx, &row)?;
     let present = Saved { row, extras, changed: false, created: false };
@@ -283,7 +284,7 @@ fn back_from_hiding(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Want
     let mut decided = roll::decide(&act, &member, Event::Provision(how))?;
     decided.after.id = new_id();
     show_active(&mut doc, &decided.after);
-    let mut changes = delta::between(rt, &mapping::editable(row), &doc);
+    let mut changes = delta::between(rt, &mapping::editable(row, rt)?, &doc);
     let record = mapping::record(rt, &ctx.tenant, doc, wanted.naming)?;
     let saved = roll::save(conn, &act, row, Some(&record), &decided.after)?;
     roll::carry_out(conn, &act, &decided, Some(&saved), &Note::because("the identity provider has the person again"))?;
@@ -346,7 +347,7 @@ pub(super) fn save(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved
     }
     password.remark(conn, &act, &after)?;
     remember(conn, &act, &after, &facets)?;
-    let saved = store_change(conn, ctx, &act, &present, &record, &after)?;
+    let saved = store_change(conn, ctx, rt, &act, (&present, &record, &after))?;
     changes.extend(moved(Some(before.state), after.state));
     journal::wrote(conn, ctx, &reading, Done { status: 200, row: &saved.row, changed: true, changes })?;
     Ok(saved)
@@ -495,8 +496,16 @@ fn settle_password(conn: &mut Conn, ctx: &Ctx, before: &Member, after: &Member, 
     Ok(outcome)
 }
 
-fn store_change(conn: &mut Conn, ctx: &Ctx, act: &Act, present: &Saved, record: &Record, member: &Member) -> Result<Saved> {
+fn store_change(
+    conn: &mut Conn,
+    ctx: &Ctx,
+    rt: &ResourceType,
+    act: &Act,
+    (present, record, member): (&Saved, &Record, &Member),
+) -> Result<Saved> {
     let (tenant, row) = (ctx.tenant_id(), &present.row);
+    let before = types::unique_of(rt, row);
+    types::reclaim(conn, tenant, Kind::User, &row.id, &before, &record.unique)?;
     let saved = roll::save(conn, act, row, Some(record), member)?;
     let before = mapping::emails(&mapping::parsed(row));
     let gone: Vec<String> = before.iter().filter(|e| !record.emails.contains(e)).cloned().collect();

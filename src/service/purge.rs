@@ -116,6 +116,7 @@ fn leave_groups(conn: &mut Conn, act: &Act, row: &Row, member: &Member) -> Resul
 fn anonymise(conn: &mut Conn, act: &Act, row: &Row, member: &Member, event: Event, note: &Note) -> Result<()> {
     let tenant = act.tenant.id;
     suppress(conn, act, row, member)?;
+    store::unique::clear(conn, tenant, Kind::User, &row.id)?;
     if !member.state.is_hidden() {
         emails::remove(conn, tenant, &row.id, &mapping::emails(&mapping::parsed(row)))?;
         counts::change(conn, tenant, Kind::User, &row.id, -1)?;
@@ -169,6 +170,7 @@ pub(super) fn remove(conn: &mut Conn, act: &Act, row: &Row, event: Event, note: 
         roll::forget_manager(conn, act, &report)?;
     }
     emails::remove(conn, act.tenant.id, &row.id, &mapping::emails(&mapping::parsed(row)))?;
+    store::unique::clear(conn, act.tenant.id, Kind::User, &row.id)?;
     counts::change(conn, act.tenant.id, Kind::User, &row.id, -1)?;
     purge_copies(conn, act, row, member)?;
     Ok(store::roll::remove(conn, act.tenant.id, row)?)

@@ -1,9 +1,9 @@
 //! What a client gets to see of a stored resource.
 
-use super::{Ctx, etag, mapping};
+use super::{Ctx, etag, kind_in, mapping};
 use crate::domain::{self, Stage};
 use crate::error::Result;
-use crate::scim::schema::{ResourceKind, ResourceType};
+use crate::scim::schema::ResourceType;
 use crate::scim::value::write_time;
 use crate::scim::{EMPLOYEE_URN, ENTERPRISE_URN, Projection};
 use crate::store::members::{self, GroupOf, Member};
@@ -65,7 +65,7 @@ const MEMBERS_AT_A_TIME: i64 = 1000;
 /// # Errors
 /// When the database fails.
 pub fn extras(conn: &mut Conn, ctx: &Ctx, row: &Row) -> Result<Extras> {
-    if row.kind == Kind::Group {
+    if row.kind != Kind::User {
         return Ok(Extras::default());
     }
     let groups = members::groups_of(conn, ctx.tenant_id(), &[&row.id])?;
@@ -101,11 +101,11 @@ pub fn extras_of_page(conn: &mut Conn, ctx: &Ctx, rows: &[&Row]) -> Result<HashM
 /// # Errors
 /// When the database fails.
 pub fn resource(conn: &mut Conn, ctx: &Ctx, row: &Row, extras: &Extras, projection: &Projection) -> Result<Rendered> {
-    if row.kind == Kind::User || !projection.shows("members") {
+    if row.kind != Kind::Group || !projection.shows("members") {
         return Ok(with_members(ctx, row, extras, projection, ""));
     }
     let room = usize::try_from(row.member_count).unwrap_or(0) * 190;
-    if !projection.is_default() {
+    if !(projection.is_default() && type_of(ctx, row.kind).traits.shows_all()) {
         let mut members = String::with_capacity(room);
         all_members(conn, ctx, row, &mut members)?;
         return Ok(with_members(ctx, row, extras, projection, &members));
@@ -116,7 +116,7 @@ pub fn resource(conn: &mut Conn, ctx: &Ctx, row: &Row, extras: &Extras, projecti
     json.push_str(",\"members\":[");
     all_members(conn, ctx, row, &mut json)?;
     json.push(']');
-    tail(&mut json, row, &etag, &location);
+    tail(&mut json, ctx, row, &etag, &location);
     Ok(Rendered { etag, location, json })
 }
 
@@ -127,7 +127,7 @@ pub fn with_members(ctx: &Ctx, row: &Row, extras: &Extras, projection: &Projecti
     let location = location(ctx, row.kind, &row.id);
     // `excludedAttributes=members`, which providers send with every group, needs no parsing either.
     let plain = projection.is_default() || (row.kind == Kind::Group && projection.excludes_only("members"));
-    let json = if plain && extras.manager.is_none() {
+    let json = if plain && extras.manager.is_none() && type_of(ctx, row.kind).traits.shows_all() {
         spliced(ctx, row, extras, (&etag, &location), (row.kind == Kind::Group && projection.shows("members")).then_some(members))
     } else {
         projected(ctx, row, extras, (&etag, &location), projection, members)
@@ -138,8 +138,7 @@ pub fn with_members(ctx: &Ctx, row: &Row, extras: &Extras, projection: &Projecti
 /// The URL of a resource.
 #[must_use]
 pub fn location(ctx: &Ctx, kind: Kind, id: &str) -> String {
-    let endpoint = if kind == Kind::User { "Users" } else { "Groups" };
-    format!("{}/{endpoint}/{id}", ctx.base)
+    format!("{}{}/{id}", ctx.base, type_of(ctx, kind).endpoint)
 }
 
 /// The stored document is JSON already: id, groups, members and meta are put around it.
@@ -151,7 +150,7 @@ fn spliced(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &str)
     if !extras.groups.is_empty() {
         let _ = write!(out, ",\"groups\":{}", groups(ctx, extras));
     }
-    tail(&mut out, row, etag, location);
+    tail(&mut out, ctx, row, etag, location);
     out
 }
 
@@ -191,11 +190,11 @@ fn roll_attributes(member: &domain::Member) -> Vec<(&'static str, Value)> {
 }
 
 /// `meta` and the end.
-fn tail(out: &mut String, row: &Row, etag: &str, location: &str) {
+fn tail(out: &mut String, ctx: &Ctx, row: &Row, etag: &str, location: &str) {
     let _ = write!(
         out,
         ",\"meta\":{{\"resourceType\":\"{}\",\"created\":\"{}\",\"lastModified\":\"{}\",\"location\":{},\"version\":{}}}}}",
-        type_name(row.kind),
+        type_of(ctx, row.kind).name,
         write_time(row.created_at),
         write_time(row.modified_at),
         quoted(location),
@@ -218,11 +217,11 @@ fn projected(ctx: &Ctx, row: &Row, extras: &Extras, (etag, location): (&str, &st
     }
     show_manager(ctx, row, extras, &mut doc);
     let meta = json!({
-        "resourceType": type_name(row.kind), "created": write_time(row.created_at),
+        "resourceType": type_of(ctx, row.kind).name, "created": write_time(row.created_at),
         "lastModified": write_time(row.modified_at), "location": location, "version": etag
     });
     doc.insert("meta".to_owned(), meta);
-    Value::Object(projection.apply(doc)).to_string()
+    Value::Object(projection.apply(type_of(ctx, row.kind), doc)).to_string()
 }
 
 fn show_manager(ctx: &Ctx, row: &Row, extras: &Extras, doc: &mut Map<String, Value>) {
@@ -247,9 +246,8 @@ fn groups(ctx: &Ctx, extras: &Extras) -> Value {
     Value::Array(list.collect())
 }
 
-fn type_name(kind: Kind) -> &'static str {
-    let kind = if kind == Kind::User { ResourceKind::User } else { ResourceKind::Group };
-    ResourceType::of(kind).name
+fn type_of(ctx: &Ctx, kind: Kind) -> &ResourceType {
+    ctx.types.of(kind_in(kind))
 }
 
 fn quoted(text: &str) -> String {

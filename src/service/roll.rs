@@ -2,13 +2,13 @@
 
 use super::audit::{self, Note};
 use super::vault::Vault;
-use super::{codes, groups, letters, mapping};
+use super::{codes, groups, letters, mapping, types};
 use crate::domain::lifecycle::{self, Effect, Event, Refused, Transition};
 use crate::domain::settings::{DAY, DeleteRule};
 use crate::domain::{Actor, Member, Stage, Tenant};
 use crate::error::{Error, Result};
 use crate::scim;
-use crate::scim::schema::{ResourceKind, ResourceType};
+use crate::scim::schema::ResourceType;
 use crate::store::error::Field;
 use crate::store::invitations::Invitation;
 use crate::store::{self, Conn, Kind, Record, Row, emails, invitations, members, purge, resources, roll};
@@ -204,6 +204,7 @@ fn hide(conn: &mut Conn, act: &Act, member: &Member, row: Option<&Row>) -> Resul
     let groups = groups::leave_all(conn, tenant, &row.id, act.now)?;
     purge::keep_groups(conn, tenant, &member.person, &groups)?;
     emails::remove(conn, tenant, &row.id, &mapping::emails(&mapping::parsed(row)))?;
+    types::release_all(conn, tenant, row)?;
     act.count(conn, Kind::User, &row.id, -1)
 }
 
@@ -211,7 +212,10 @@ fn hide(conn: &mut Conn, act: &Act, member: &Member, row: Option<&Row>) -> Resul
 fn reveal(conn: &mut Conn, act: &Act, decided: &Decided, row: Option<&Row>) -> Result<()> {
     let Some(row) = row else { return Ok(()) };
     let (tenant, member) = (act.tenant.id, &decided.after);
-    emails::add(conn, tenant, &member.id, &mapping::emails(&mapping::parsed(row)))?;
+    let doc = mapping::parsed(row);
+    emails::add(conn, tenant, &member.id, &mapping::emails(&doc))?;
+    let unique = types::of(conn, &act.tenant)?.users().traits.unique(&doc);
+    types::claim(conn, tenant, Kind::User, &member.id, &unique)?;
     act.count(conn, Kind::User, &member.id, 1)?;
     let kept = purge::kept_groups(conn, tenant, &member.person)?;
     let ids: Vec<&str> = kept.iter().map(String::as_str).collect();
@@ -234,11 +238,12 @@ fn reveal(conn: &mut Conn, act: &Act, decided: &Decided, row: Option<&Row>) -> R
 /// # Errors
 /// When the database fails.
 pub fn set_manager(conn: &mut Conn, act: &Act, row: &Row, manager: &str) -> Result<()> {
-    let mut doc = mapping::editable(row);
+    let types = types::of(conn, &act.tenant)?;
+    let mut doc = mapping::editable(row, types.users())?;
     mapping::set_manager(&mut doc, Some(manager));
     let Some(member) = row.member.as_deref() else { return Ok(()) };
     let member = Member { manager_ref: None, ..member.clone() };
-    let record = rewritten(act, row, doc)?;
+    let record = rewritten(types.users(), act, row, doc)?;
     save(conn, act, row, Some(&record), &member).map(drop)
 }
 
@@ -247,25 +252,26 @@ pub fn set_manager(conn: &mut Conn, act: &Act, row: &Row, manager: &str) -> Resu
 /// # Errors
 /// When the database fails.
 pub fn forget_manager(conn: &mut Conn, act: &Act, row: &Row) -> Result<()> {
-    let mut doc = mapping::editable(row);
+    let types = types::of(conn, &act.tenant)?;
+    let mut doc = mapping::editable(row, types.users())?;
     mapping::set_manager(&mut doc, None);
     if let Some(own) = doc.get_mut(scim::EMPLOYEE_URN).and_then(Value::as_object_mut) {
         own.remove("managerEmail");
     }
     let Some(member) = row.member.as_deref() else { return Ok(()) };
     let member = Member { manager_ref: None, ..member.clone() };
-    let record = rewritten(act, row, doc)?;
+    let record = rewritten(types.users(), act, row, doc)?;
     save(conn, act, row, Some(&record), &member).map(drop)
 }
 
 /// The record of a document that was changed by us.
-fn rewritten(act: &Act, row: &Row, mut doc: serde_json::Map<String, Value>) -> Result<Record> {
+fn rewritten(rt: &ResourceType, act: &Act, row: &Row, mut doc: serde_json::Map<String, Value>) -> Result<Record> {
     // A location that is kept aside is not shown.
     if row.member.as_ref().is_some_and(|m| m.location.is_some()) {
         mapping::remove_location(&mut doc);
     }
     let naming = if row.label_derived { mapping::Naming::Derive } else { mapping::Naming::AsGiven };
-    Ok(mapping::record(ResourceType::of(ResourceKind::User), &act.tenant, doc, naming)?)
+    Ok(mapping::record(rt, &act.tenant, doc, naming)?)
 }
 
 /// Lets an event happen to a member that no client is writing at the same time; the row after it.
@@ -280,9 +286,10 @@ pub fn happen(conn: &mut Conn, act: &Act, row: &Row, event: Event, note: &Note) 
     }
     carry_out(conn, act, &decided, Some(row), note)?;
     let record = if decided.before.is_active() != decided.after.is_active() || decided.has(Effect::Reveal) {
-        let mut doc = mapping::editable(row);
+        let types = types::of(conn, &act.tenant)?;
+        let mut doc = mapping::editable(row, types.users())?;
         doc.insert("active".to_owned(), Value::Bool(decided.after.is_active()));
-        Some(rewritten(act, row, doc)?)
+        Some(rewritten(types.users(), act, row, doc)?)
     } else {
         None
     };

@@ -1,9 +1,10 @@
 //! Groups and who is in them, as an admin reads them.
 
 use super::roll::Act;
+use super::types;
 use crate::error::{Error, Result};
 use crate::scim::dialect::{Declared, Reading};
-use crate::scim::schema::{ResourceKind, ResourceType};
+use crate::scim::schema::ResourceKind;
 use crate::scim::{filter, parse};
 use crate::store::list::{self, Part, Query, Window};
 use crate::store::members::Member;
@@ -15,7 +16,8 @@ use crate::store::{Conn, Kind, Row, members, resources};
 /// # Errors
 /// When the filter is none.
 pub fn page(conn: &mut Conn, act: &Act, text: Option<&str>, after: &str, limit: i64) -> Result<Vec<Row>> {
-    let rt = ResourceType::of(ResourceKind::Group);
+    let types = types::of(conn, &act.tenant)?;
+    let rt = types.of(ResourceKind::Group);
     let mut reading = Reading::of(Declared::Auto);
     let filter = text.map(|t| filter::resolve(rt, t, parse::Limits::default(), &mut reading)).transpose()?;
     let query = Query { parts: vec![Part { kind: Kind::Group, filter }], sort: None };

@@ -276,9 +276,9 @@ fn body_of(ctx: &Ctx, task: &Task, ids: &Ids) -> Result<Body> {
     let mut data = task.data.clone();
     references::each(&mut data, task.method == Method::Patch, &mut |name, _| ids.get(name)?.clone());
     Ok(match task.method {
-        Method::Post => Body::New(write::wanted(ctx, task.rt, data)?),
-        Method::Put => Body::Whole(write::wanted(ctx, task.rt, data)?),
-        Method::Patch => Body::Change(write::change(ctx, task.rt, data)?),
+        Method::Post => Body::New(write::wanted(ctx, &task.rt, data)?),
+        Method::Put => Body::Whole(write::wanted(ctx, &task.rt, data)?),
+        Method::Patch => Body::Change(write::change(ctx, &task.rt, data)?),
         Method::Delete => Body::Nothing,
     })
 }
@@ -288,7 +288,7 @@ fn conditions(task: &Task) -> Conditions {
 }
 
 fn perform(conn: &mut Conn, ctx: &Ctx, task: &Task, id: Option<&str>, body: &Body) -> Result<Success> {
-    let (rt, conditions, id) = (task.rt, conditions(task), id.unwrap_or_default());
+    let (rt, conditions, id) = (&*task.rt, conditions(task), id.unwrap_or_default());
     let saved = match body {
         Body::New(wanted) => write::create(conn, ctx, rt, wanted)?,
         Body::Whole(wanted) => write::replace(conn, ctx, rt, id, wanted, &conditions)?,
@@ -314,5 +314,5 @@ fn success(ctx: &Ctx, saved: &Saved) -> Success {
 /// Why an operation fails whose data cannot be read.
 fn refuse(conn: &mut Conn, ctx: &Ctx, task: &Task, id: Option<&str>, fault: Error) -> Result<Success> {
     let Some(id) = id else { return Err(fault) };
-    match read::before_body(conn, ctx, task.rt, id, &conditions(task), fault)? {}
+    match read::before_body(conn, ctx, &task.rt, id, &conditions(task), fault)? {}
 }

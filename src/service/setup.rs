@@ -179,6 +179,7 @@ fn blank(wanted: &TenantSetup) -> Tenant {
         settings: Settings::default(),
         version: 1,
         suspended: None,
+        types: 0,
     }
 }
 

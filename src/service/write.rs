@@ -9,7 +9,7 @@ use super::mapping::{self, Naming};
 use super::passwords::{self, Wish};
 use super::read::found;
 use super::render::{self, Extras};
-use super::{Ctx, delta, employment, kind_of, me, provision};
+use super::{Ctx, delta, employment, kind_of, me, provision, types};
 use crate::domain::{Idp, new_id};
 use crate::error::{Error, Result};
 use crate::scim::dialect::Reading;
@@ -121,9 +121,12 @@ fn read_operations(
 /// # Errors
 /// 409 `uniqueness`; 400 for a bad member.
 pub fn create(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
+    types::check_current(conn, ctx)?;
+    resource::check_unseen(rt, &wanted.doc)?;
     match rt.kind {
         ResourceKind::User => provision::arrive(conn, ctx, rt, wanted),
         ResourceKind::Group => create_group(conn, ctx, rt, wanted),
+        ResourceKind::Own(_) => create_own(conn, ctx, rt, wanted),
     }
 }
 
@@ -136,6 +139,7 @@ fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) 
     let record = mapping::record(rt, &ctx.tenant, wanted.doc.clone(), wanted.naming)?;
     let (id, kind) = (new_id(), Kind::Group);
     resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now).map_err(taken)?;
+    types::claim(conn, ctx.tenant_id(), kind, &id, &record.unique)?;
     ctx.act().count(conn, kind, &id, 1)?;
     let mut reading = wanted.reading.clone();
     let moved = match &wanted.members {
@@ -145,22 +149,39 @@ fn create_group(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) 
     if moved.any() {
         resources::members_changed(conn, ctx.tenant_id(), &id, moved.delta(), ctx.now)?;
     }
-    let row = Row {
+    let row = Row { version: if moved.any() { 2 } else { 1 }, member_count: moved.delta(), ..new_row(ctx, kind, id, record) };
+    changes.extend(delta::members(&moved));
+    journal::wrote(conn, ctx, &reading, Done { status: 201, row: &row, changed: true, changes })?;
+    Ok(Saved { row, extras: Extras::default(), changed: true, created: true })
+}
+
+/// A resource of a type that the tenant has declared.
+fn create_own(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, wanted: &Wanted) -> Result<Saved> {
+    let changes = delta::between(rt, &Map::new(), &wanted.doc);
+    let record = mapping::record(rt, &ctx.tenant, wanted.doc.clone(), wanted.naming)?;
+    let (id, kind) = (new_id(), kind_of(rt.kind));
+    resources::insert(conn, ctx.tenant_id(), kind, &id, &record, ctx.now)?;
+    types::claim(conn, ctx.tenant_id(), kind, &id, &record.unique)?;
+    ctx.act().count(conn, kind, &id, 1)?;
+    let row = new_row(ctx, kind, id, record);
+    journal::wrote(conn, ctx, &wanted.reading, Done { status: 201, row: &row, changed: true, changes })?;
+    Ok(Saved { row, extras: Extras::default(), changed: true, created: true })
+}
+
+fn new_row(ctx: &Ctx, kind: Kind, id: String, record: store::Record) -> Row {
+    Row {
         kind,
         id,
-        version: if moved.any() { 2 } else { 1 },
+        version: 1,
         created_at: ctx.now,
         modified_at: ctx.now,
-        member_count: moved.delta(),
+        member_count: 0,
         manager: None,
         label: record.label,
         label_derived: record.label_derived,
         doc: record.doc,
         member: None,
-    };
-    changes.extend(delta::members(&moved));
-    journal::wrote(conn, ctx, &reading, Done { status: 201, row: &row, changed: true, changes })?;
-    Ok(Saved { row, extras: Extras::default(), changed: true, created: true })
+    }
 }
 
 fn taken(e: store::Error) -> Error {
@@ -177,7 +198,12 @@ fn taken(e: store::Error) -> Error {
 pub fn replace(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, wanted: &Wanted, conditions: &Conditions) -> Result<Saved> {
     let present = load(conn, ctx, rt, id, conditions)?;
     let mut doc = wanted.doc.clone();
-    let old = mapping::editable(&present.row);
+    let old = mapping::editable(&present.row, rt)?;
+    if rt.traits.keep(&mut doc, &old) {
+        resource::set_schemas(rt, &mut doc);
+    }
+    rt.traits.check_immutable(&old, &doc)?;
+    resource::check_unseen(rt, &doc)?;
     // A client that sends back what it read does not thereby choose the name that was made up for it.
     if present.row.label_derived && doc.get("displayName").and_then(Value::as_str) == Some(&present.row.label) {
         doc.remove("displayName");
@@ -203,7 +229,7 @@ pub fn replace(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, wanted: 
 pub fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, change: &Change, conditions: &Conditions) -> Result<Saved> {
     let present = load(conn, ctx, rt, id, conditions)?;
     let mut reading = change.reading.clone();
-    let old = mapping::editable(&present.row);
+    let old = mapping::editable(&present.row, rt)?;
     let mut doc = old.clone();
     if !change.operations.is_empty() {
         patch::apply(rt, id, &mut doc, change.operations.clone(), &mut reading)?;
@@ -221,6 +247,7 @@ pub fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, change: &C
 
 /// The resource under its lock, its conditions met.
 fn load(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, conditions: &Conditions) -> Result<Saved> {
+    types::check_current(conn, ctx)?;
     let row = found(resources::lock(conn, ctx.tenant_id(), kind_of(rt.kind), id)?, rt, id)?;
     ctx.trace.about(&row);
     let extras = render::extras(conn, ctx, &row)?;
@@ -274,10 +301,12 @@ pub fn is_brief(ctx: &Ctx, saved: &Saved) -> bool {
 fn rewrite(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, present: Saved, (new, naming): (Map<String, Value>, Naming)) -> Result<Saved> {
     let Saved { row, extras, .. } = present;
     let record = mapping::record(rt, &ctx.tenant, new, naming)?;
+    let before = types::unique_of(rt, &row);
+    types::reclaim(conn, ctx.tenant_id(), row.kind, &row.id, &before, &record.unique)?;
     if !resources::update(conn, ctx.tenant_id(), &row, &record, ctx.now).map_err(taken)? {
         return Err(Error::Busy("the resource was changed at the same time".to_owned()));
     }
-    if record.label != row.label {
+    if record.label != row.label && row.kind == Kind::Group {
         resources::touch_groups_of(conn, ctx.tenant_id(), &row.id, ctx.now)?;
     }
     let row = Row {
@@ -300,12 +329,15 @@ pub fn delete(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, condition
     if row.kind == Kind::User {
         return provision::depart(conn, ctx, &row);
     }
-    ctx.may(ctx.source.capabilities.groups, GROUPS)?;
     let tenant = ctx.tenant_id();
-    groups::leave_all(conn, tenant, id, ctx.now)?;
-    rows::clear(conn, tenant, id)?;
+    types::release_all(conn, tenant, &row)?;
+    if row.kind == Kind::Group {
+        ctx.may(ctx.source.capabilities.groups, GROUPS)?;
+        groups::leave_all(conn, tenant, id, ctx.now)?;
+        rows::clear(conn, tenant, id)?;
+    }
     resources::delete(conn, tenant, row.kind, id)?;
     ctx.act().count(conn, row.kind, id, -1)?;
-    let changes = delta::between(rt, &mapping::editable(&row), &Map::new());
+    let changes = delta::between(rt, &mapping::editable(&row, rt)?, &Map::new());
     journal::wrote(conn, ctx, &ctx.reading(), Done { status: 204, row: &row, changed: true, changes })
 }

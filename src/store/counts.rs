@@ -14,19 +14,35 @@ pub(super) const SLOTS: i16 = 64;
 /// # Errors
 /// When the database fails.
 pub fn create(conn: &mut Conn, tenant: TenantId) -> Result<(), Error> {
-    for kind in [Kind::User, Kind::Group] {
-        for slot in 0..SLOTS {
-            Sql::new("INSERT INTO resource_counts (tenant_id, kind, slot, total) VALUES (")
-                .big(tenant.0)
-                .sql(", ")
-                .small(kind.code())
-                .sql(", ")
-                .small(slot)
-                .sql(", 0)")
-                .run(conn)?;
-        }
+    create_for(conn, tenant, Kind::User)?;
+    create_for(conn, tenant, Kind::Group)
+}
+
+/// Makes the slots of a new kind of resource.
+///
+/// # Errors
+/// When the database fails.
+pub fn create_for(conn: &mut Conn, tenant: TenantId, kind: Kind) -> Result<(), Error> {
+    for slot in 0..SLOTS {
+        Sql::new("INSERT INTO resource_counts (tenant_id, kind, slot, total) VALUES (")
+            .big(tenant.0)
+            .sql(", ")
+            .small(kind.code())
+            .sql(", ")
+            .small(slot)
+            .sql(", 0)")
+            .run(conn)?;
     }
     Ok(())
+}
+
+/// Removes the slots of a kind of resource.
+///
+/// # Errors
+/// When the database fails.
+pub fn remove(conn: &mut Conn, tenant: TenantId, kind: Kind) -> Result<(), Error> {
+    let sql = Sql::new("DELETE FROM resource_counts WHERE tenant_id = ").big(tenant.0).sql(" AND kind = ").small(kind.code());
+    sql.run(conn).map(drop)
 }
 
 /// Counts one resource more, or one less.

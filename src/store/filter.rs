@@ -12,12 +12,12 @@ use crate::scim::parse::Op;
 use crate::scim::path::AttrRef;
 use crate::scim::schema::Kind as Type;
 use crate::scim::value::TICKS_PER_MICRO;
-use crate::scim::{Attribute, EMPLOYEE_URN, Filter, ResourceType};
+use crate::scim::{Attribute, EMPLOYEE_URN, ENTERPRISE_URN, Filter};
 
 /// The condition on `resources r` that a filter means.
 #[must_use]
-pub fn compile<'a>(filter: &'a Filter, rt: &'a ResourceType, tenant: TenantId, dialect: Dialect) -> Sql<'a> {
-    Compiler { rt, tenant, dialect }.node(filter.node())
+pub fn compile(filter: &Filter, tenant: TenantId, dialect: Dialect) -> Sql<'_> {
+    Compiler { tenant, dialect }.node(filter.node())
 }
 
 /// Whether a filter is one equality that an index answers with few rows.
@@ -54,13 +54,12 @@ fn has_index(attr: &AttrRef) -> bool {
 /// The condition on `group_members m` and the member's row `e` that a filter inside `members[…]` means.
 #[must_use]
 pub fn on_member(filter: &Filter, dialect: Dialect) -> Sql<'_> {
-    let c = Compiler { rt: ResourceType::of(crate::scim::schema::ResourceKind::Group), tenant: TenantId(0), dialect };
+    let c = Compiler { tenant: TenantId(0), dialect };
     logic(filter.node(), &|n| c.member_term(n))
 }
 
 #[derive(Clone, Copy)]
-struct Compiler<'a> {
-    rt: &'a ResourceType,
+struct Compiler {
     tenant: TenantId,
     dialect: Dialect,
 }
@@ -78,7 +77,7 @@ impl Source {
     }
 }
 
-impl<'a> Compiler<'a> {
+impl<'a> Compiler {
     fn node(self, node: &'a Node) -> Sql<'a> {
         logic(node, &move |n| self.term(n))
     }
@@ -101,11 +100,9 @@ impl<'a> Compiler<'a> {
         if attr.is_core("groups") {
             return self.user_in(node);
         }
-        if attr.extension.is_some() && attr.attr.name == "manager" && matches!(attr.sub_name(), "$ref" | "displayName") {
+        let manager = attr.attr.name == "manager" && attr.extension.as_ref().is_some_and(|e| e.id == ENTERPRISE_URN);
+        if manager && matches!(attr.sub_name(), "$ref" | "displayName") {
             return self.managed_by(attr, node);
-        }
-        if let Some(answer) = self.constant(attr, node) {
-            return answer;
         }
         if let (true, Node::Compare(_, op @ (Op::Eq | Op::Sw), lit)) = (attr.is_core("emails") && attr.sub_name() == "value", node) {
             return self.with_email(*op, lit);
@@ -119,18 +116,6 @@ impl<'a> Compiler<'a> {
         }
         let open = self.each(&base);
         Sql::new("EXISTS (SELECT 1 FROM ").made(open).sql(" WHERE ").and(self.in_element(attr, node)).sql(")")
-    }
-
-    /// `meta.resourceType` is the same for the whole table.
-    fn constant(self, attr: &AttrRef, node: &'a Node) -> Option<Sql<'a>> {
-        if !attr.is_core("meta") || attr.sub_name() != "resourceType" {
-            return None;
-        }
-        let yes = match node {
-            Node::Compare(_, op, Lit::Exact(want)) => compare_text(self.rt.name, *op, want),
-            _ => true,
-        };
-        Some(Sql::new(if yes { "(1 = 1)" } else { "(1 = 0)" }))
     }
 
     /// A singular attribute in JSON; a complex one is present when any sub-attribute is.
@@ -163,15 +148,16 @@ impl<'a> Compiler<'a> {
         match &tested.sub {
             Some(sub) => self.json_test("x.value", Some(&sub.name), sub, node),
             None if tested.attr.is_complex() => any_sub(&tested.attr, |sub| self.json_test("x.value", Some(&sub.name), sub, node)),
-            None => self.test(&Source { sql: self.element_itself(), column: false }, &tested.attr, node),
+            None => self.test(&Source { sql: self.element_itself(&tested.attr), column: false }, &tested.attr, node),
         }
     }
 
-    /// The text of an element that is a simple value.
-    fn element_itself(self) -> String {
+    /// An element that is a simple value.
+    fn element_itself(self, attr: &Attribute) -> String {
         match self.dialect {
+            Dialect::Sqlite if attr.kind == Type::Decimal => "CAST(x.value AS REAL)".to_owned(),
             Dialect::Sqlite => "x.value".to_owned(),
-            Dialect::Postgres => "(x.value #>> '{}') COLLATE \"C\"".to_owned(),
+            Dialect::Postgres => typed("(x.value #>> '{}')", attr.kind),
         }
     }
 
@@ -355,21 +341,28 @@ impl<'a> Compiler<'a> {
             Dialect::Sqlite => {
                 let (base, path) = path.split_once('|').unwrap_or((path, "$"));
                 let key = key.map(|k| format!(".\"{k}\"")).unwrap_or_default();
-                format!("json_extract({base}, '{path}{key}')")
+                let value = format!("json_extract({base}, '{path}{key}')");
+                // A whole number is compared as what it is elsewhere: one with a point.
+                if leaf.kind == Type::Decimal { format!("CAST({value} AS REAL)") } else { value }
             }
             Dialect::Postgres => {
                 let text = match key {
                     Some(key) => format!("({path} ->> '{key}')"),
                     None => format!("({path} #>> '{{}}')"),
                 };
-                match leaf.kind {
-                    Type::Boolean => format!("{text}::boolean"),
-                    Type::Integer | Type::DateTime => format!("{text}::bigint"),
-                    Type::Decimal => format!("{text}::float8"),
-                    Type::String | Type::Reference | Type::Binary | Type::Complex => format!("{text} COLLATE \"C\""),
-                }
+                typed(&text, leaf.kind)
             }
         }
+    }
+}
+
+/// The text of a JSON value as PostgreSQL compares values of the type.
+fn typed(text: &str, kind: Type) -> String {
+    match kind {
+        Type::Boolean => format!("{text}::boolean"),
+        Type::Integer | Type::DateTime => format!("{text}::bigint"),
+        Type::Decimal => format!("{text}::float8"),
+        Type::String | Type::Reference | Type::Binary | Type::Complex => format!("{text} COLLATE \"C\""),
     }
 }
 
@@ -410,7 +403,7 @@ fn names(node: &Node, sub: &str) -> bool {
 }
 
 fn is_number(source: &Source) -> bool {
-    source.sql.contains("created_at") || source.sql.contains("modified_at")
+    source.column && (source.sql.contains("created_at") || source.sql.contains("modified_at"))
 }
 
 /// The path of names that leads to an attribute in `fdoc`.
@@ -421,6 +414,9 @@ fn holder(attr: &AttrRef) -> Vec<&str> {
 
 /// The attributes that have a column.
 fn column(attr: &AttrRef) -> Option<Source> {
+    if attr.attr.own {
+        return None;
+    }
     if attr.extension.is_some() {
         return roll_column(attr).map(|sql| Source::column(&sql));
     }
@@ -470,19 +466,6 @@ fn symbol(op: Op) -> &'static str {
         Op::Lt => " < ",
         Op::Le => " <= ",
         Op::Eq | Op::Co | Op::Sw | Op::Ew => " = ",
-    }
-}
-
-fn compare_text(have: &str, op: Op, want: &str) -> bool {
-    match op {
-        Op::Eq => have == want,
-        Op::Co => have.contains(want),
-        Op::Sw => have.starts_with(want),
-        Op::Ew => have.ends_with(want),
-        Op::Gt => have > want,
-        Op::Ge => have >= want,
-        Op::Lt => have < want,
-        Op::Le => have <= want,
     }
 }
 

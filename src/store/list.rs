@@ -7,8 +7,7 @@ use super::resources::{self, Kind, Row, Tuple, Types};
 use super::sort::{Position, Sort};
 use super::sql::Sql;
 use crate::domain::TenantId;
-use crate::scim::schema::ResourceKind;
-use crate::scim::{Filter, ResourceType};
+use crate::scim::Filter;
 use diesel::sql_types::{Nullable, Text};
 
 /// One kind of resource in a query, with the condition on it.
@@ -69,15 +68,8 @@ impl Query {
 fn only_part<'a>(head: Sql<'a>, part: &'a Part, tenant: TenantId, dialect: Dialect) -> Sql<'a> {
     let head = head.sql("r.kind = ").small(part.kind.code());
     match &part.filter {
-        Some(f) => head.sql(" AND ").and(filter::compile(f, resource_type(part.kind), tenant, dialect)),
+        Some(f) => head.sql(" AND ").and(filter::compile(f, tenant, dialect)),
         None => head,
-    }
-}
-
-fn resource_type(kind: Kind) -> &'static ResourceType {
-    match kind {
-        Kind::User => ResourceType::of(ResourceKind::User),
-        Kind::Group => ResourceType::of(ResourceKind::Group),
     }
 }
 
@@ -120,7 +112,7 @@ fn placed(tuple: Tuple, key: Option<String>) -> (Row, Position) {
 pub fn statement<'a>(tenant: TenantId, query: &'a Query, window: &'a Window, dialect: Dialect) -> Sql<'a> {
     let mut head = resources::select();
     if let Some(sort) = &query.sort {
-        head = head.sql(", CAST(").made(sort.key(dialect)).sql(" AS TEXT)");
+        head = head.sql(", ").made(sort.key_text(dialect));
     }
     let head = head.sql(" FROM resources r WHERE ");
     let cacheable = query.is_unfiltered() || query.is_look_up();

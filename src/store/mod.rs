@@ -38,6 +38,8 @@ pub mod tables;
 pub mod tenants;
 pub mod tokens;
 pub mod turns;
+pub mod types;
+pub mod unique;
 pub mod upkeep;
 pub mod verify;
 pub mod writer;

@@ -9,19 +9,28 @@ use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
 
 /// Which kind of resource a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(i16)]
 pub enum Kind {
-    User = 1,
-    Group = 2,
+    User,
+    Group,
+    /// Of a type that the tenant has declared; its number, from [`super::types::FIRST`] on.
+    Own(i16),
 }
 
 impl Kind {
     pub(super) fn code(self) -> i16 {
-        self as i16
+        match self {
+            Self::User => 1,
+            Self::Group => 2,
+            Self::Own(code) => code,
+        }
     }
 
     pub(super) fn of(code: i16) -> Self {
-        if code == Self::Group.code() { Self::Group } else { Self::User }
+        match code {
+            2 => Self::Group,
+            own if own >= super::types::FIRST => Self::Own(own),
+            _ => Self::User,
+        }
     }
 }
 
@@ -42,6 +51,8 @@ pub struct Record {
     /// The same as filters see it.
     pub fdoc: String,
     pub emails: Vec<String>,
+    /// What no other resource of the kind may have: attribute and value.
+    pub unique: Vec<(String, String)>,
 }
 
 /// A resource as it is read.

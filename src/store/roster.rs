@@ -7,8 +7,7 @@ use super::filter;
 use super::resources::{self, Row, Tuple, Types};
 use super::sql::Sql;
 use crate::domain::TenantId;
-use crate::scim::schema::ResourceKind;
-use crate::scim::{Filter, ResourceType};
+use crate::scim::Filter;
 use diesel::sql_types::Text;
 
 /// Members by how far they have come.
@@ -59,7 +58,7 @@ impl Chosen {
         let sql = head.sql(" FROM resources r WHERE r.tenant_id = ").big(tenant.0).sql(" AND r.kind = ").small(kind);
         let sql = sql.sql(self.among.condition());
         match &self.filter {
-            Some(f) => sql.sql(" AND ").and(filter::compile(f, ResourceType::of(ResourceKind::User), tenant, dialect)).uncached(),
+            Some(f) => sql.sql(" AND ").and(filter::compile(f, tenant, dialect)).uncached(),
             None => sql,
         }
     }

@@ -10,6 +10,7 @@ diesel::table! {
         settings -> Text,
         version -> BigInt,
         suspended -> Nullable<Text>,
+        types -> BigInt,
     }
 }
 

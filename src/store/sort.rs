@@ -45,6 +45,20 @@ impl Sort {
         }
     }
 
+    /// The sort key as text, from which it can be read again.
+    pub(super) fn key_text(&self, dialect: Dialect) -> String {
+        let key = self.key(dialect);
+        match dialect {
+            // A cast would round it.
+            Dialect::Sqlite if self.is_decimal() => format!("(CASE WHEN {key} IS NOT NULL THEN printf('%!.17g', {key}) END)"),
+            Dialect::Sqlite | Dialect::Postgres => format!("CAST({key} AS TEXT)"),
+        }
+    }
+
+    fn is_decimal(&self) -> bool {
+        self.by.first().is_some_and(|(_, a)| a.leaf().kind == Type::Decimal)
+    }
+
     fn is_number(&self) -> bool {
         self.by.first().is_some_and(|(_, a)| matches!(a.leaf().kind, Type::Boolean | Type::Integer | Type::DateTime))
     }
@@ -67,6 +81,7 @@ impl Sort {
         };
         let bind = |sql: Sql<'a>| match text.parse() {
             Ok(number) if self.is_number() => sql.big(number),
+            _ if self.is_decimal() => sql.double(text.parse().unwrap_or_default()),
             _ => sql.text(text.as_str()),
         };
         let beyond = if self.descending { " < " } else { " > " };
@@ -89,6 +104,9 @@ fn expression(attr: &AttrRef, dialect: Dialect) -> String {
 }
 
 fn column(attr: &AttrRef) -> Option<String> {
+    if attr.attr.own {
+        return None;
+    }
     if attr.extension.is_some() {
         // A truth value is a number here, so that both databases order it.
         let column = super::filter::roll_column(attr)?;
@@ -109,14 +127,23 @@ fn column(attr: &AttrRef) -> Option<String> {
 fn sqlite(attr: &AttrRef, names: &[&str]) -> String {
     let path: String = names.iter().map(|n| format!(".\"{n}\"")).collect();
     let sub = attr.sub.as_ref().map(|s| format!(".\"{}\"", s.name)).unwrap_or_default();
+    let typed = |value: String| if attr.leaf().kind == Type::Decimal { format!("CAST({value} AS REAL)") } else { value };
     if !attr.attr.multi_valued {
-        return format!("json_extract(r.fdoc, '${path}{sub}')");
+        return typed(format!("json_extract(r.fdoc, '${path}{sub}')"));
     }
-    format!(
+    if !has_primary(attr) {
+        return typed(format!("json_extract(r.fdoc, '${path}[0]{sub}')"));
+    }
+    typed(format!(
         "(CASE WHEN EXISTS (SELECT 1 FROM json_each(r.fdoc, '${path}') x WHERE json_extract(x.value, '$.primary') = 1) \
          THEN (SELECT json_extract(x.value, '${sub}') FROM json_each(r.fdoc, '${path}') x WHERE json_extract(x.value, '$.primary') = 1 LIMIT 1) \
          ELSE json_extract(r.fdoc, '${path}[0]{sub}') END)"
-    )
+    ))
+}
+
+/// Whether one element can be marked as the first among them.
+fn has_primary(attr: &AttrRef) -> bool {
+    attr.attr.sub("primary").is_some_and(|sub| sub.name == "primary" && sub.kind == Type::Boolean)
 }
 
 fn postgres(attr: &AttrRef, names: &[&str]) -> String {
@@ -130,6 +157,9 @@ fn postgres(attr: &AttrRef, names: &[&str]) -> String {
     let sub = attr.sub.as_ref().map_or_else(|| " #>> '{}'".to_owned(), |s| format!(" ->> '{}'", s.name));
     if !attr.attr.multi_valued {
         return format!("((r.fdoc{path}{sub}){cast})");
+    }
+    if !has_primary(attr) {
+        return format!("((r.fdoc{path} -> 0{sub}){cast})");
     }
     format!(
         "((CASE WHEN EXISTS (SELECT 1 FROM jsonb_array_elements(r.fdoc{path}) x(value) WHERE (x.value ->> 'primary')::boolean) \

@@ -54,7 +54,18 @@ pub const TABLES: &[Table] = &[
             ("settings", Text),
             ("version", Big),
             ("suspended", Text),
+            ("types", Big),
         ],
+    },
+    Table {
+        name: "tenant_schemas",
+        key: &["tenant_id", "urn"],
+        columns: &[("tenant_id", Big), ("urn", Text), ("document", Text), ("version", Big), ("created_at", Big), ("modified_at", Big)],
+    },
+    Table {
+        name: "tenant_types",
+        key: &["tenant_id", "kind"],
+        columns: &[("tenant_id", Big), ("kind", Small), ("document", Text), ("version", Big), ("created_at", Big), ("modified_at", Big)],
     },
     Table {
         name: "sources",
@@ -199,6 +210,11 @@ pub const TABLES: &[Table] = &[
         name: "resource_emails",
         key: &["tenant_id", "value_key", "resource_id"],
         columns: &[("tenant_id", Big), ("value_key", Text), ("resource_id", Text)],
+    },
+    Table {
+        name: "unique_values",
+        key: &["tenant_id", "kind", "attribute", "value"],
+        columns: &[("tenant_id", Big), ("kind", Small), ("attribute", Text), ("value", Text), ("resource_id", Text)],
     },
     Table {
         name: "group_members",

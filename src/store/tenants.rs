@@ -9,12 +9,12 @@ use super::tables::TABLES;
 use crate::domain::{Idp, Settings, Tenant, TenantId};
 use diesel::prelude::*;
 
-type Tuple = (i64, String, String, bool, i64, String, i64, Option<String>);
+type Tuple = (i64, String, String, bool, i64, String, i64, Option<String>, i64);
 
-fn tenant((id, name, idp, unique_group_names, created_at, settings, version, suspended): Tuple) -> Result<Tenant, Error> {
+fn tenant((id, name, idp, unique_group_names, created_at, settings, version, suspended, types): Tuple) -> Result<Tenant, Error> {
     let idp: Idp = idp.parse().map_err(Error::Db)?;
     let settings = serde_json::from_str(&settings).map_err(|e| Error::Db(format!("the settings of tenant {name} cannot be read: {e}")))?;
-    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at, settings, version, suspended })
+    Ok(Tenant { id: TenantId(id), name, idp, unique_group_names, created_at, settings, version, suspended, types })
 }
 
 /// Adds a tenant.
@@ -42,6 +42,7 @@ pub fn insert(conn: &mut Conn, name: &str, idp: Idp, unique_group_names: bool, n
         settings: Settings::default(),
         version: 1,
         suspended: None,
+        types: 0,
     })
 }
 

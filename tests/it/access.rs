@@ -1,6 +1,8 @@
 //! Every route, with every kind of token that must not open it.
 
+use crate::admin::Admin;
 use crate::clients::{Client, GROUP, PATCH, Reply, SEARCH, USER, group_path, id, user_path};
+use crate::custom::declare;
 use crate::harness::{Db, Server};
 use rollbook::app::system_clock;
 use rollbook::domain::{Actor, Scopes};
@@ -31,6 +33,8 @@ struct Route {
     opens: Opens,
 }
 
+const DEVICE: &str = "urn:example:params:scim:schemas:core:2.0:Device";
+
 const GET: &[&str] = &["GET"];
 const POST: &[&str] = &["POST"];
 const GET_POST: &[&str] = &["GET", "POST"];
@@ -41,7 +45,7 @@ const fn route(pattern: &'static str, paths: &'static [&'static str], methods: &
 }
 
 /// All routes.
-const ROUTES: [Route; 26] = [
+const ROUTES: [Route; 29] = [
     route("/health", &["/health"], &[], Opens::Everyone),
     route("/ready", &["/ready"], &[], Opens::Everyone),
     route("/.well-known/jwks.json", &["/.well-known/jwks.json"], &[], Opens::Everyone),
@@ -68,6 +72,9 @@ const ROUTES: [Route; 26] = [
     route("{path}", &["/Users", "/Groups"], GET_POST, Opens::Tenant),
     route("{path}/.search", &["/Users/.search", "/Groups/.search"], POST, Opens::Tenant),
     route("{path}/{{id}}", &["/Users/{user}", "/Groups/{group}"], ONE, Opens::Tenant),
+    route("/{endpoint}", &["/Devices"], GET_POST, Opens::Tenant),
+    route("/{endpoint}/.search", &["/Devices/.search"], POST, Opens::Tenant),
+    route("/{endpoint}/{id}", &["/Devices/{device}"], ONE, Opens::Tenant),
 ];
 
 /// The root, whose pattern is empty.
@@ -123,6 +130,7 @@ impl Attempt {
         let body = match self.method {
             _ if self.path.ends_with(".search") => Some(json!({"schemas": [SEARCH]})),
             "PATCH" => Some(json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "displayName", "value": "changed"}]})),
+            "POST" | "PUT" if self.path.contains("/Devices") => Some(json!({"schemas": [DEVICE], "displayName": "changed"})),
             "POST" | "PUT" if self.path.contains("/Groups") => Some(json!({"schemas": [GROUP], "displayName": "changed"})),
             "POST" | "PUT" => Some(json!({"schemas": [USER], "userName": "changed"})),
             _ => None,
@@ -140,12 +148,12 @@ impl std::fmt::Display for Attempt {
 }
 
 /// Every route with every method, at `/scim/v2` and at `/scim`, on the resources of one tenant.
-fn attempts(server: &Server, user: &str, group: &str) -> Vec<Attempt> {
+fn attempts(server: &Server, user: &str, group: &str, device: &str) -> Vec<Attempt> {
     let origin = server.base.strip_suffix("/scim/v2").unwrap();
     let mut out = Vec::new();
     for route in ROUTES.iter().chain([&ROOT]) {
         for path in route.paths {
-            let path = path.replace("{user}", user).replace("{group}", group);
+            let path = path.replace("{user}", user).replace("{group}", group).replace("{device}", device);
             let prefixes: &[&str] = if route.opens == Opens::Everyone { &[""] } else { &["/scim/v2", "/scim"] };
             for prefix in prefixes {
                 out.extend(METHODS.map(|method| Attempt { route, method, path: format!("{origin}{prefix}{path}") }));
@@ -160,19 +168,35 @@ struct Victim {
     client: Client,
     user: Value,
     group: Value,
+    device: Value,
+}
+
+/// A tenant with a resource type of its own.
+fn tenant_with_devices(server: &Server) -> Client {
+    let client = server.tenant();
+    declare(server, &client, &json!({"id": DEVICE, "attributes": [{"name": "displayName"}]}), "");
+    let device = json!({"name": "Device", "endpoint": "/Devices", "schema": DEVICE});
+    Admin::operator(server).post(&format!("/tenants/{}/resource_types", client.tenant), &device).expect(201);
+    server.app.refresh_auth().unwrap();
+    client
 }
 
 impl Victim {
     fn new(server: &Server) -> Self {
-        let client = server.tenant();
+        let client = tenant_with_devices(server);
         let user = client.user("anna");
         let group = client.group("Staff", &[id(&user)]);
         let user = client.get(&user_path(&user)).expect(200);
-        Self { client, user, group }
+        let device = client.post("/Devices", &json!({"schemas": [DEVICE], "displayName": "Staff"})).expect(201);
+        Self { client, user, group, device }
+    }
+
+    fn ids(&self) -> [&str; 3] {
+        [&self.user, &self.group, &self.device].map(id)
     }
 
     fn attempts(&self, server: &Server) -> Vec<Attempt> {
-        attempts(server, id(&self.user), id(&self.group))
+        attempts(server, id(&self.user), id(&self.group), id(&self.device))
     }
 
     /// Fails unless everything is as it was.
@@ -180,7 +204,8 @@ impl Victim {
     fn is_unharmed(&self) {
         assert_eq!(self.client.get(&user_path(&self.user)).expect(200), self.user);
         assert_eq!(self.client.get(&group_path(&self.group)).expect(200), self.group);
-        assert_eq!(self.client.get("").expect(200)["totalResults"], 2);
+        assert_eq!(self.client.get("").expect(200)["totalResults"], 3);
+        assert_eq!(self.client.get(&format!("/Devices/{}", id(&self.device))).expect(200), self.device);
     }
 
     /// As [`tells_nothing`], for a client that may see resources of its own.
@@ -189,8 +214,8 @@ impl Victim {
         for secret in ["anna", "Staff"] {
             assert!(!reply.text.contains(secret), "{attempt}: {}", reply.text);
         }
-        let asked = attempt.path.contains(id(&self.user)) || attempt.path.contains(id(&self.group));
-        let told = [id(&self.user), id(&self.group)].iter().any(|id| reply.text.contains(id));
+        let asked = self.ids().iter().any(|id| attempt.path.contains(id));
+        let told = self.ids().iter().any(|id| reply.text.contains(id));
         assert!(asked || !told, "{attempt}: {}", reply.text);
     }
 }
@@ -249,16 +274,17 @@ on_both! {
     /// R230: another tenant's token finds none of this tenant's resources: 404, as if there were nothing.
     fn with_another_tenants_token(server) {
         let victim = Victim::new(server);
-        let stranger = server.tenant();
+        let stranger = tenant_with_devices(server);
         let nowhere = "00000000-0000-7000-8000-000000000000";
         for attempt in victim.attempts(server) {
             let reply = attempt.send(&stranger);
             victim.shows_nothing_to(&reply, &attempt);
-            if attempt.path.contains(id(&victim.user)) || attempt.path.contains(id(&victim.group)) {
+            if victim.ids().iter().any(|id| attempt.path.contains(id)) {
                 assert_eq!(reply.status, if attempt.exists() { 404 } else { 405 }, "{attempt}");
-                let path = attempt.path.replace(id(&victim.user), nowhere).replace(id(&victim.group), nowhere);
+                let without = |text: &str| victim.ids().iter().fold(text.to_owned(), |text, id| text.replace(id, nowhere));
+                let path = without(&attempt.path);
                 let absent = Attempt { path, ..attempt }.send(&stranger);
-                let same = reply.text.replace(id(&victim.user), nowhere).replace(id(&victim.group), nowhere);
+                let same = without(&reply.text);
                 assert_eq!((reply.status, same), (absent.status, absent.text), "what exists must not be told from what does not");
             } else if attempt.route.opens == Opens::Member && attempt.exists() {
                 assert_eq!(reply.status, 404, "{attempt}: the token is no member's");

@@ -57,6 +57,16 @@ const ROUTES: &[(&str, &str, Opens, &str)] = &[
     ("POST", "/tenants/{tenant}/locations", Tenant, r#"{"name":"Zurich"}"#),
     ("PATCH", "/tenants/{tenant}/locations/{name}", Tenant, r#"{"name":"Basel"}"#),
     ("DELETE", "/tenants/{tenant}/locations/{name}", Tenant, ""),
+    ("GET", "/tenants/{tenant}/schemas", Tenant, ""),
+    ("POST", "/tenants/{tenant}/schemas", Tenant, r#"{"id":"urn:example:new","attributes":[{"name":"a"}]}"#),
+    ("GET", "/tenants/{tenant}/schemas/{urn}", Tenant, ""),
+    ("PUT", "/tenants/{tenant}/schemas/{urn}", Tenant, r#"{"attributes":[{"name":"b"}]}"#),
+    ("DELETE", "/tenants/{tenant}/schemas/{urn}", Tenant, ""),
+    ("GET", "/tenants/{tenant}/resource_types", Tenant, ""),
+    ("POST", "/tenants/{tenant}/resource_types", Tenant, r#"{"name":"New","endpoint":"/News","schema":"urn:example:here"}"#),
+    ("GET", "/tenants/{tenant}/resource_types/{name}", Tenant, ""),
+    ("PUT", "/tenants/{tenant}/resource_types/{name}", Tenant, r#"{"endpoint":"/News","schema":"urn:example:here"}"#),
+    ("DELETE", "/tenants/{tenant}/resource_types/{name}", Tenant, ""),
     ("GET", "/tenants/{tenant}/audit", Tenant, ""),
     ("GET", "/tenants/{tenant}/tolerances", Tenant, ""),
     ("GET", "/tenants/{tenant}/requests", Tenant, ""),
@@ -183,7 +193,8 @@ fn path(pattern: &str, tenant: &str, things: &Value) -> String {
     let parts = pattern.split('/').collect::<Vec<_>>();
     let kind = parts.get(3).copied().unwrap_or_default();
     let thing = things.get(kind).and_then(Value::as_str).unwrap_or("0198c1f2-1111-7000-8000-000000000001");
-    let mut out = pattern.replace("{tenant}", tenant).replace("{source}", "default").replace("{name}", "Here");
+    let mut out =
+        pattern.replace("{tenant}", tenant).replace("{source}", "default").replace("{name}", "Here").replace("{urn}", "urn:example:here");
     for name in ["{id}", "{member}"] {
         out = out.replace(name, thing);
     }
@@ -212,6 +223,9 @@ impl Victim {
         let group = client.group("Staff", &[crate::clients::id(&user)]);
         let at = format!("/tenants/{}", client.tenant);
         operator.post(&format!("{at}/locations"), &json!({"name": "Here"})).expect(201);
+        operator.post(&format!("{at}/schemas"), &json!({"id": "urn:example:here", "attributes": [{"name": "a"}]})).expect(201);
+        let here = json!({"name": "Here", "endpoint": "/Heres", "schema": "urn:example:here"});
+        operator.post(&format!("{at}/resource_types"), &here).expect(201);
         let token = operator.post(&format!("{at}/tokens"), &json!({})).expect(201);
         let mail = operator.get(&format!("{at}/mails")).expect(200)["items"][0]["id"].clone();
         let key = operator.post(&format!("{at}/keys"), &json!({"name": "theirs"})).expect(201);

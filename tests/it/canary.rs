@@ -13,7 +13,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What would give the person away. No two are alike, so that a find says where it comes from.
-const CANARIES: [&str; 14] = [
+const CANARIES: [&str; 15] = [
+    "canarybadge",
     "canaryuser",
     "canarymail",
     "canaryname",
@@ -31,6 +32,7 @@ const CANARIES: [&str; 14] = [
 ];
 
 const OWN: &str = "urn:ietf:params:scim:schemas:extension:rollbook:2.0:User";
+const BADGE: &str = "urn:example:badge:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 fn canary() -> Value {
@@ -39,6 +41,7 @@ fn canary() -> Value {
         "nickName": "canarynick", "password": "canarypass one", "roles": [{"value": "canarynick"}], "phoneNumbers": [{"value": "canaryphone 1"}],
         "addresses": [{"locality": "canarytown"}], "emails": [{"value": "canaryold@example.com", "primary": true, "type": "work"}],
         ENTERPRISE: {"employeeNumber": "canarynumber-1"},
+        BADGE: {"number": "canarybadge"},
         OWN: {"location": "canaryplace", "managerEmail": "canaryboss@example.com", "hireDate": "canarydate"}
     })
 }
@@ -131,6 +134,9 @@ fn anonymised(db: Db) {
     let place = Place::new(db);
     let token = place.acme();
     place.run(&["tenant", "set", "acme", "quarantine_days=0", "admin_emails=boss@example.com", "passwords=keep"]);
+    let file = place.dir.path().join("badge.json");
+    std::fs::write(&file, json!({"id": BADGE, "attributes": [{"name": "number", "uniqueness": "server"}]}).to_string()).unwrap();
+    place.run(&["schema", "add", "acme", file.to_str().unwrap(), "--for", "User"]);
     let mut running = place.serve_with(&[("ROLLBOOK_LOG_FILTER", "debug")], &[]);
     let client = running.client(&token);
     let user = client.post("/Users", &canary()).expect(201);

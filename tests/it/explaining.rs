@@ -258,8 +258,14 @@ fn tell(server: &Server, client: &Client, request: &Value) -> Option<(u16, Optio
     let mut conn = server.connect();
     let tenant = rollbook::service::tenants::named(&mut conn, &client.tenant).unwrap();
     let actor = rollbook::domain::Actor::Admin("test".into());
-    let act =
-        rollbook::service::Act { tenant: tenant.into(), vault: server.app.vault.clone(), actor, now: server.app.now(), request_id: None, ledger: None };
+    let act = rollbook::service::Act {
+        tenant: tenant.into(),
+        vault: server.app.vault.clone(),
+        actor,
+        now: server.app.now(),
+        request_id: None,
+        ledger: None,
+    };
     let place = rollbook::service::Place { base: server.app.base.clone(), limits: server.app.limits };
     let ground = Ground { place, secret: server.app.secret.clone() };
     let found = backend::write(&mut conn, |c| explain::explain(c, &act, &ground, "default", &request)).ok()?;

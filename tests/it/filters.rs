@@ -159,7 +159,7 @@ fn evaluate(text: &str, kind: &str, docs: &[(String, Value)], reading: &mut Read
             let expr = parse::filter(text, Limits::default(), reading).map_err(fault)?;
             filter::resolve_shared(rt, &expr, reading).map_err(fault)?
         };
-        let hits = docs.iter().filter(|(k, d)| k == rt.name && matches::resource(&resolved, d.as_object().unwrap()));
+        let hits = docs.iter().filter(|(k, d)| *k == rt.name && matches::resource(&resolved, d.as_object().unwrap()));
         found.extend(hits.map(|(_, d)| id(d).to_owned()));
     }
     Ok(found)

@@ -69,7 +69,7 @@ on_both! {
         client.patch(&user_path(&user), &json!([{"op": "Replace", "path": "active", "value": "False"}])).expect(200);
         client.filter("/Users", "userName eq \"canaryname@example.com\"").expect(200);
         client.delete(&user_path(&user)).expect(204);
-        client.get("/canaryname").expect(404);
+        client.get("/canaryname/deep/down").expect(404);
         let outside = format!("{}/canaryname/deep", server.app.origin);
         client.get(&outside).expect(404);
         client.send("CANARYNAME", &outside, &[], None);

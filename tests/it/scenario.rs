@@ -1,12 +1,12 @@
 //! A deployment in which everything has happened once: for tests of what concerns all of the data.
 
-use crate::clients::{GROUP, USER, id, user_path};
+use crate::clients::{Client, GROUP, USER, id, user_path};
 use crate::harness::Db;
 use crate::stage::{DAY, HOUR, Stage, active, submit};
 use rollbook::domain::settings::{Emailless, PasswordRule};
 use rollbook::domain::{Idp, Scopes, TokenKind};
 use rollbook::service::bulk::{self, Whom};
-use rollbook::service::{codes, locations, members, tokens};
+use rollbook::service::{codes, declarations, locations, members, tokens};
 use rollbook::store::backend;
 use serde_json::{Value, json};
 
@@ -95,11 +95,30 @@ pub fn everything(db: Db) -> Stage {
     for value in [false, true] {
         acme.patch(&user_path(&on), &active(value)).expect(200);
     }
+    own_types(&stage, &acme);
     many(&stage);
     // What the server would write at leisure is not written: from here on nothing changes by itself.
     drop((stage.server.app.auth.take_uses(), stage.server.app.take_later(), stage.server.app.take_log()));
     std::thread::sleep(std::time::Duration::from_millis(300));
     stage
+}
+
+/// Attributes and a resource type of the tenant's own, with values that must be unique.
+fn own_types(stage: &Stage, acme: &Client) {
+    let own = |urn: &str| json!({"id": urn, "attributes": [{"name": "tag", "uniqueness": "server"}, {"name": "share", "type": "decimal"}]});
+    let (extension, base) = ("urn:example:own:2.0:User", "urn:example:own:2.0:Device");
+    stage
+        .admin(&acme.tenant, |c, act| {
+            declarations::create_schema(c, act, own(extension).as_object().unwrap(), Some("User"))?;
+            declarations::create_schema(c, act, own(base).as_object().unwrap(), None)?;
+            let device = json!({"name": "Device", "endpoint": "/Devices", "schema": base});
+            declarations::create_type(c, act, device.as_object().unwrap())
+        })
+        .unwrap();
+    stage.server.app.refresh_auth().unwrap();
+    let user = json!({"schemas": [USER, extension], "userName": "own@example.com", extension: {"tag": "Ärger", "share": 1e2}});
+    acme.post("/Users", &user).expect(201);
+    acme.post("/Devices", &json!({"schemas": [base], "tag": "Ärger", "share": 0.5})).expect(201);
 }
 
 /// A tenant with unique group names, an invitation of many that is done, one that is under way, and a signed token.

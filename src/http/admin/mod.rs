@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod clients;
+pub mod declarations;
 pub mod explanations;
 pub mod fields;
 pub mod gate;
@@ -91,7 +92,32 @@ fn of_tenant(cfg: &mut ServiceConfig) {
         .service(
             only("/issuers/{id}", &[Method::GET, Method::DELETE]).route(get().to(issuers::get)).route(web::delete().to(issuers::remove)),
         );
-    cfg.configure(of_members).configure(of_jobs);
+    cfg.configure(of_members).configure(of_jobs).configure(of_types);
+}
+
+fn of_types(cfg: &mut ServiceConfig) {
+    cfg.service(
+        only("/schemas", &[Method::GET, Method::POST])
+            .route(get().to(declarations::schemas))
+            .route(web::post().to(declarations::create_schema)),
+    )
+    .service(
+        only("/schemas/{urn}", &[Method::GET, Method::PUT, Method::DELETE])
+            .route(get().to(declarations::schema))
+            .route(web::put().to(declarations::replace_schema))
+            .route(web::delete().to(declarations::remove_schema)),
+    )
+    .service(
+        only("/resource_types", &[Method::GET, Method::POST])
+            .route(get().to(declarations::resource_types))
+            .route(web::post().to(declarations::create_type)),
+    )
+    .service(
+        only("/resource_types/{name}", &[Method::GET, Method::PUT, Method::DELETE])
+            .route(get().to(declarations::resource_type))
+            .route(web::put().to(declarations::replace_type))
+            .route(web::delete().to(declarations::remove_type)),
+    );
 }
 
 fn of_members(cfg: &mut ServiceConfig) {

@@ -2,7 +2,8 @@
 
 use super::members::parts;
 use super::{
-    clients, explanations, groups, issuers, jobs, keys, locations, members, problem, records, requests, setup, sources, tenants, tokens,
+    clients, declarations, explanations, groups, issuers, jobs, keys, locations, members, problem, records, requests, setup, sources,
+    tenants, tokens,
 };
 use crate::domain::Settings;
 use actix_web::HttpResponse;
@@ -38,6 +39,9 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         jobs::create, jobs::list, jobs::get, jobs::failures,
         clients::list, clients::create, clients::get, clients::revoke,
         issuers::list, issuers::create, issuers::get, issuers::remove,
+        declarations::schemas, declarations::create_schema, declarations::schema, declarations::replace_schema, declarations::remove_schema,
+        declarations::resource_types, declarations::create_type, declarations::resource_type, declarations::replace_type,
+        declarations::remove_type,
     ),
     components(schemas(problem::Problem)),
     tags(
@@ -48,6 +52,7 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
         (name = "keys", description = "Keys of this API"),
         (name = "members", description = "The people on a tenant's roll"),
         (name = "jobs", description = "What is done to many members, in the background"),
+        (name = "schemas", description = "Attributes and resource types of a tenant's own"),
         (name = "groups", description = "Groups, as identity providers have made them"),
         (name = "locations", description = "The places that members can be at"),
         (name = "mails", description = "Mails that wait, were sent, or could not be"),

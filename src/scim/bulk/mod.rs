@@ -14,9 +14,11 @@ use super::error::{Error, shown};
 use super::json::kind_name;
 use super::message::require_schema;
 use super::schema::ResourceType;
+use super::types::Types;
 use path::Id;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How deep an operation's data is in the body: in an object, in a list, in an object.
 pub const DATA_DEPTH: usize = 3;
@@ -69,7 +71,7 @@ pub struct Operation {
 #[derive(Debug, Clone)]
 pub struct Task {
     pub method: Method,
-    pub rt: &'static ResourceType,
+    pub rt: Arc<ResourceType>,
     /// None for a POST.
     pub id: Option<Id>,
     /// The version that the resource must have, as in `If-Match`.
@@ -87,12 +89,12 @@ impl Operation {
     }
 }
 
-/// Reads the body of a bulk request of at most `most` operations. `base` is the SCIM base URL. A fault of one operation is kept with it.
+/// Reads the body of a bulk request of at most `most` operations on resources of `types`. `base` is the SCIM base URL. A fault of one operation is kept with it.
 ///
 /// # Errors
 /// 400 `invalidSyntax` for anything that is not a bulk request, `invalidValue` for a bad `failOnErrors` and a bulkId given twice; 413
 /// for too many operations.
-pub fn read(body: Map<String, Value>, base: &str, most: usize, reading: &mut Reading) -> Result<Request, Error> {
+pub fn read(body: Map<String, Value>, types: &Types, base: &str, most: usize, reading: &mut Reading) -> Result<Request, Error> {
     require_schema(&body, BULK_REQUEST_URN, reading)?;
     let (mut list, mut fail_on_errors) = (None, None);
     for (key, value) in body {
@@ -109,7 +111,7 @@ pub fn read(body: Map<String, Value>, base: &str, most: usize, reading: &mut Rea
         Some(Value::Array(list)) if list.is_empty() => return Err(Error::syntax("Operations must hold at least one operation")),
         Some(Value::Array(list)) if list.len() > most => return Err(too_many(most)),
         Some(Value::Array(list)) => {
-            list.into_iter().enumerate().map(|(n, item)| operation(n + 1, item, base, reading)).collect::<Result<_, _>>()?
+            list.into_iter().enumerate().map(|(n, item)| operation(n + 1, item, (types, base), reading)).collect::<Result<_, _>>()?
         }
         Some(other) => return Err(Error::syntax(format!("Operations is {}; an array is expected", kind_name(&other)))),
     };
@@ -150,7 +152,7 @@ struct Parts {
     data: Option<Value>,
 }
 
-fn operation(n: usize, item: Value, base: &str, reading: &mut Reading) -> Result<Operation, Error> {
+fn operation(n: usize, item: Value, place: (&Types, &str), reading: &mut Reading) -> Result<Operation, Error> {
     let Value::Object(map) = item else {
         return Err(Error::syntax(format!("operation {n} is {}; an object is expected", kind_name(&item))));
     };
@@ -173,7 +175,7 @@ fn operation(n: usize, item: Value, base: &str, reading: &mut Reading) -> Result
     parts.bulk_id = parts.bulk_id.filter(|id| !id.is_empty());
     let task = match fault {
         Some(fault) => Err(fault),
-        None => task(&mut parts, base, reading),
+        None => task(&mut parts, place, reading),
     };
     let Parts { method, bulk_id, path, .. } = parts;
     Ok(Operation { method, path, bulk_id, references: Vec::new(), task })
@@ -187,11 +189,11 @@ fn text(slot: &mut Option<String>, name: &str, value: Value) -> Result<(), Error
     Ok(())
 }
 
-fn task(parts: &mut Parts, base: &str, reading: &mut Reading) -> Result<Task, Error> {
+fn task(parts: &mut Parts, (types, base): (&Types, &str), reading: &mut Reading) -> Result<Task, Error> {
     let method = method(parts.method.as_deref(), reading)?;
     parts.method = Some(method.name().to_owned());
     let path = parts.path.as_deref().ok_or_else(|| Error::value("path is missing"))?;
-    let place = path::locate(base, path)?;
+    let place = path::locate(types, base, path)?;
     match (method, &place.id) {
         (Method::Post, Some(_)) => return Err(Error::status(405, "this path takes PUT, PATCH, DELETE")),
         (Method::Put | Method::Patch | Method::Delete, None) => return Err(Error::status(405, "this path takes POST")),
@@ -275,7 +277,7 @@ mod tests {
     fn request(operations: &Value, declared: Declared) -> Result<Request, Error> {
         let body = json!({"schemas": [BULK_REQUEST_URN], "Operations": operations});
         let Value::Object(body) = body else { unreachable!() };
-        read(body, "https://host/scim/v2", 3, &mut Reading::of(declared))
+        read(body, &Types::standard(), "https://host/scim/v2", 3, &mut Reading::of(declared))
     }
 
     fn post(bulk_id: &str, data: &Value) -> Value {

@@ -48,7 +48,8 @@ fn waits(operations: &[Operation]) -> Vec<Vec<usize>> {
     let mut out = Vec::with_capacity(operations.len());
     for (at, operation) in operations.iter().enumerate() {
         let mut waits: Vec<usize> = operation.references.iter().filter_map(|name| creators.get(name.as_str()).copied()).collect();
-        let target = operation.task.as_ref().ok().filter(|t| t.method != Method::Post).and_then(|t| Some((t.rt.endpoint, t.id.as_ref()?)));
+        let target =
+            operation.task.as_ref().ok().filter(|t| t.method != Method::Post).and_then(|t| Some((t.rt.endpoint.as_str(), t.id.as_ref()?)));
         if let Some(target) = target {
             waits.extend(latest.insert(target, at));
             if let Id::Bulk(name) = target.1 {
@@ -178,7 +179,11 @@ mod tests {
         let mut body = Map::new();
         body.insert("schemas".to_owned(), json!([BULK_REQUEST_URN]));
         body.insert("Operations".to_owned(), Value::Array(operations));
-        units(&super::super::read(body, "https://host", 1000, &mut Reading::of(Declared::Rfc)).unwrap().operations)
+        units(
+            &super::super::read(body, &crate::scim::types::Types::standard(), "https://host", 1000, &mut Reading::of(Declared::Rfc))
+                .unwrap()
+                .operations,
+        )
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Where the path of an operation leads.
 
 use crate::scim::error::{Error, shown};
-use crate::scim::schema::{ResourceType, resource_types};
+use crate::scim::schema::ResourceType;
+use crate::scim::types::Types;
+use std::sync::Arc;
 
 /// A resource in a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,7 +16,7 @@ pub enum Id {
 /// What a path names: all resources of a type, or one.
 #[derive(Debug, Clone)]
 pub struct Place {
-    pub rt: &'static ResourceType,
+    pub rt: Arc<ResourceType>,
     pub id: Option<Id>,
 }
 
@@ -22,7 +24,7 @@ pub struct Place {
 ///
 /// # Errors
 /// 400 `invalidValue` for a path to elsewhere or with a query, 404 for one that leads nowhere or to what is no resource.
-pub fn locate(base: &str, path: &str) -> Result<Place, Error> {
+pub fn locate(types: &Types, base: &str, path: &str) -> Result<Place, Error> {
     let below = path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let inside = below.unwrap_or(path);
     if below.is_none() && (path.contains("://") || path.starts_with("//")) {
@@ -35,7 +37,7 @@ pub fn locate(base: &str, path: &str) -> Result<Place, Error> {
     let (endpoint, id) = inside.split_once('/').map_or((inside, None), |(endpoint, id)| (endpoint, Some(id)));
     let rt = match endpoint {
         "Bulk" | ".search" | "Me" => return Err(Error::status(404, format!("/{endpoint} cannot be part of a bulk request"))),
-        _ => resource_types().into_iter().find(|rt| rt.endpoint.trim_start_matches('/') == endpoint),
+        _ => types.at(endpoint).cloned(),
     };
     let nowhere = || Error::status(404, format!("there is nothing at {}", shown(path)));
     let rt = rt.ok_or_else(nowhere)?;
@@ -58,13 +60,13 @@ mod tests {
 
     #[test]
     fn paths_lead_to_resources() {
-        let id = |path: &str| locate(BASE, path).map(|place| (place.rt.name, place.id));
+        let id = |path: &str| locate(&Types::standard(), BASE, path).map(|place| (place.rt.name.clone(), place.id));
         let known = |id: &str| Some(Id::Known(id.to_owned()));
-        assert_eq!(id("/Users"), Ok(("User", None)));
-        assert_eq!(id("Users/"), Ok(("User", None)));
-        assert_eq!(id("/Groups/1"), Ok(("Group", known("1"))));
-        assert_eq!(id("https://host/scim/v2/Users/1"), Ok(("User", known("1"))));
-        assert_eq!(id("/Groups/bulkId:a/b"), Ok(("Group", Some(Id::Bulk("a/b".to_owned())))));
+        assert_eq!(id("/Users"), Ok(("User".to_owned(), None)));
+        assert_eq!(id("Users/"), Ok(("User".to_owned(), None)));
+        assert_eq!(id("/Groups/1"), Ok(("Group".to_owned(), known("1"))));
+        assert_eq!(id("https://host/scim/v2/Users/1"), Ok(("User".to_owned(), known("1"))));
+        assert_eq!(id("/Groups/bulkId:a/b"), Ok(("Group".to_owned(), Some(Id::Bulk("a/b".to_owned())))));
     }
 
     #[test]
@@ -87,7 +89,7 @@ mod tests {
             ("https://host/scim/v22/Users/1", 400),
             ("//host/scim/v2/Users/1", 400),
         ] {
-            assert_eq!(locate(BASE, path).map(|_| ()).unwrap_err().status, status, "{path}");
+            assert_eq!(locate(&Types::standard(), BASE, path).map(|_| ()).unwrap_err().status, status, "{path}");
         }
     }
 }

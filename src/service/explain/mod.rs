@@ -7,9 +7,10 @@ use super::delta::Delta;
 use super::journal::Trace;
 use super::letters::Entry as Letter;
 use super::roll::Act;
-use super::{Ctx, Place, auth, declared, members, sources};
+use super::{Ctx, Place, auth, declared, members, sources, types};
 use crate::domain::{Idp, ScimSource, new_id};
 use crate::error::{Error, Result};
+use crate::scim::Types;
 use crate::scim::dialect::{Client, Dialect, Note, Quirk};
 use crate::store::Conn;
 use crate::store::backend;
@@ -132,7 +133,8 @@ const MOST: i64 = 200;
 pub fn explain(conn: &mut Conn, act: &Act, ground: &Ground, source: &str, request: &Request) -> Result<Explained> {
     let source = sources::named(conn, &act.tenant, source)?;
     let admitted = auth::admitted(&act.tenant, &source);
-    let ctx = context(act, ground, source, request);
+    let types = types::of(conn, &act.tenant)?;
+    let ctx = context(act, ground, source, types, request);
     let before = new_id();
     backend::undone(conn, |conn| {
         let result = match admitted {
@@ -158,15 +160,17 @@ pub fn explain(conn: &mut Conn, act: &Act, ground: &Ground, source: &str, reques
     })
 }
 
-fn context(act: &Act, ground: &Ground, source: ScimSource, request: &Request) -> Ctx {
+fn context(act: &Act, ground: &Ground, source: ScimSource, types: Arc<Types>, request: &Request) -> Ctx {
     let client = Client {
         user_agent: request.header("user-agent").unwrap_or_default(),
         adscim_version: request.header("adscimversion").is_some(),
         query: &request.query,
     };
     let dialect = Dialect::new(declared(sources::idp(&act.tenant, &source)), sources::tuning(&source), &client);
+    let limits = ground.place.limits.of(&act.tenant.settings).under(dialect.declared);
     Ctx {
         tenant: act.tenant.clone(),
+        types,
         source: Arc::new(source),
         token_id: Arc::from(""),
         writer: None,
@@ -177,7 +181,7 @@ fn context(act: &Act, ground: &Ground, source: ScimSource, request: &Request) ->
         target: request.path.clone(),
         dialect,
         base: ground.place.base.clone(),
-        limits: ground.place.limits.of(&act.tenant.settings),
+        limits,
         vault: act.vault.clone(),
         fired: Arc::default(),
         trace: Arc::new(Trace::new(Instant::now(), client.user_agent, client.query)),

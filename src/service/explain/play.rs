@@ -7,19 +7,21 @@ use super::super::write::{self, Saved};
 use super::super::{Ctx, etag, list as lists};
 use super::{Answer, Request};
 use crate::error::{Error, Result};
+use crate::scim::dialect::interop;
 use crate::scim::discovery;
 use crate::scim::message::ListRequest;
-use crate::scim::schema::{ResourceType, resource_types};
+use crate::scim::schema::ResourceType;
 use crate::scim::{self, Projection, json};
 use crate::store::{Conn, Kind};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Where a path leads.
 enum Place<'a> {
     /// Everything, or all of a type.
-    All(Option<&'static ResourceType>),
-    Search(Option<&'static ResourceType>),
-    One(&'static ResourceType, &'a str),
+    All(Option<Arc<ResourceType>>),
+    Search(Option<Arc<ResourceType>>),
+    One(Arc<ResourceType>, &'a str),
     Discovery(&'a str, Option<&'a str>),
 }
 
@@ -27,19 +29,19 @@ pub(super) fn play(conn: &mut Conn, ctx: &Ctx, request: &Request, secret: &[u8])
     let place = place(ctx, &request.path)?;
     check_body(ctx, request)?;
     match (request.method, place) {
-        ("GET" | "HEAD", Place::All(rt)) => list(conn, ctx, rt, query(request)?, ctx.reading(), secret),
+        ("GET" | "HEAD", Place::All(rt)) => list(conn, ctx, rt.as_deref(), query(request)?, ctx.reading(), secret),
         ("POST", Place::Search(rt)) => {
             let mut reading = ctx.reading();
             let asked = ListRequest::from_body(json::object(&request.body, ctx.limits.json_depth)?, &mut reading)?;
-            list(conn, ctx, rt, asked, reading, secret)
+            list(conn, ctx, rt.as_deref(), asked, reading, secret)
         }
         ("GET" | "HEAD", Place::Discovery(what, name)) => discovered(ctx, what, name),
-        ("POST", Place::All(Some(rt))) => create(conn, ctx, rt, request),
-        ("GET" | "HEAD", Place::One(rt, id)) => get(conn, ctx, rt, id, request),
-        ("PUT", Place::One(rt, id)) => replace(conn, ctx, rt, id, request),
-        ("PATCH", Place::One(rt, id)) => patch(conn, ctx, rt, id, request),
+        ("POST", Place::All(Some(rt))) => create(conn, ctx, &rt, request),
+        ("GET" | "HEAD", Place::One(rt, id)) => get(conn, ctx, &rt, id, request),
+        ("PUT", Place::One(rt, id)) => replace(conn, ctx, &rt, id, request),
+        ("PATCH", Place::One(rt, id)) => patch(conn, ctx, &rt, id, request),
         ("DELETE", Place::One(rt, id)) => {
-            write::delete(conn, ctx, rt, id, &conditions(request))?;
+            write::delete(conn, ctx, &rt, id, &conditions(request))?;
             Ok(Answer { status: 204, etag: None, location: None, body: Value::Null })
         }
         (method, _) => Err(Error::Scim(scim::Error::status(405, format!("this path does not take {method}")))),
@@ -51,7 +53,7 @@ fn place<'a>(ctx: &Ctx, path: &'a str) -> Result<Place<'a>> {
     let rest = path.strip_prefix(&*ctx.base).unwrap_or(path);
     let rest = ["/scim/v2", "/scim"].iter().find_map(|head| rest.strip_prefix(head)).unwrap_or(rest);
     let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
-    let kind = |name: &str| resource_types().into_iter().find(|rt| rt.endpoint.trim_start_matches('/') == name);
+    let kind = |name: &str| ctx.types.at(name).cloned();
     let found = match parts.as_slice() {
         [] => Some(Place::All(None)),
         [".search"] => Some(Place::Search(None)),
@@ -106,7 +108,7 @@ fn projection(ctx: &Ctx, rt: &ResourceType, request: &Request) -> Result<Project
 fn list(
     conn: &mut Conn,
     ctx: &Ctx,
-    rt: Option<&'static ResourceType>,
+    rt: Option<&ResourceType>,
     asked: ListRequest,
     reading: scim::Reading,
     secret: &[u8],
@@ -162,7 +164,7 @@ fn patch(conn: &mut Conn, ctx: &Ctx, rt: &ResourceType, id: &str, request: &Requ
 fn rendered(conn: &mut Conn, ctx: &Ctx, saved: &Saved, shown: &Projection) -> Result<Rendered> {
     match saved.row.kind {
         Kind::Group => render::resource(conn, ctx, &saved.row, &saved.extras, shown),
-        Kind::User => Ok(render::with_members(ctx, &saved.row, &saved.extras, shown, "")),
+        Kind::User | Kind::Own(_) => Ok(render::with_members(ctx, &saved.row, &saved.extras, shown, "")),
     }
 }
 
@@ -176,11 +178,12 @@ fn parsed(json: &str) -> Value {
 
 fn discovered(ctx: &Ctx, what: &str, name: Option<&str>) -> Result<Answer> {
     let found = match what {
-        "ResourceTypes" => discovery::resource_types_answer(&ctx.base, name),
-        "Schemas" => discovery::schemas_answer(&ctx.base, name),
+        "ResourceTypes" => discovery::resource_types_answer(&ctx.types, &ctx.base, name),
+        "Schemas" => discovery::schemas_answer(&ctx.types, &ctx.base, name),
         _ => Some(discovery::service_provider_config(&ctx.base, ctx.announced())),
     };
     let missing =
         || Error::Scim(scim::Error::status(404, format!("there is no \"{}\" here", scim::error::shown(name.unwrap_or_default()))));
-    Ok(Answer { status: 200, etag: None, location: None, body: found.ok_or_else(missing)? })
+    let body = interop::discovered(&ctx.dialect, found.ok_or_else(missing)?);
+    Ok(Answer { status: 200, etag: None, location: None, body })
 }

@@ -38,7 +38,9 @@ pub(super) fn close(conn: &mut Conn, part: &Part, unit: &Unit, ids: &Ids, guard:
     let mut under_way = links.first().map_or(0, |link| link.at);
     let outcome = guard.run(conn, |conn| all(conn, &links, ids, &mut under_way))?;
     Ok(match outcome {
-        Ok(successes) => links.into_iter().zip(successes).map(|(link, success)| Done { at: link.at, ctx: link.ctx, outcome: Ok(success) }).collect(),
+        Ok(successes) => {
+            links.into_iter().zip(successes).map(|(link, success)| Done { at: link.at, ctx: link.ctx, outcome: Ok(success) }).collect()
+        }
         Err(why) => failed(part, unit, under_way, why),
     })
 }
@@ -52,7 +54,7 @@ fn all(conn: &mut Conn, links: &[Link<'_>], ids: &Ids, under_way: &mut usize) ->
         let mut task = link.task.clone();
         references::leave_out(&mut task.data, &missing);
         let Body::New(wanted) = body_of(&link.ctx, &task, &ids)? else { return Err(no_post()) };
-        let saved = write::create(conn, &link.ctx, task.rt, &wanted)?;
+        let saved = write::create(conn, &link.ctx, &task.rt, &wanted)?;
         if task.data != link.task.data {
             incomplete.push((link, saved.row.id.clone()));
         }
@@ -64,7 +66,7 @@ fn all(conn: &mut Conn, links: &[Link<'_>], ids: &Ids, under_way: &mut usize) ->
         let Body::New(mut wanted) = body_of(&link.ctx, link.task, &ids)? else { return Err(no_post()) };
         // They were recorded when it was created.
         wanted.reading.notes.clear();
-        write::replace(conn, &link.ctx, link.task.rt, &id, &wanted, &Conditions::default())?;
+        write::replace(conn, &link.ctx, &link.task.rt, &id, &wanted, &Conditions::default())?;
     }
     // One of them may show something of another.
     for (link, success) in links.iter().zip(&mut successes) {
@@ -78,7 +80,7 @@ fn no_post() -> Error {
 }
 
 fn tag(conn: &mut Conn, link: &Link<'_>, id: &str) -> Result<String> {
-    let row = read::found(resources::find(conn, link.ctx.tenant_id(), kind_of(link.task.rt.kind), id)?, link.task.rt, id)?;
+    let row = read::found(resources::find(conn, link.ctx.tenant_id(), kind_of(link.task.rt.kind), id)?, &link.task.rt, id)?;
     let extras = render::extras(conn, &link.ctx, &row)?;
     Ok(etag::of(&row, &extras))
 }

@@ -1,10 +1,10 @@
 //! The documents of users and groups, and the columns that are made of them.
 
-use super::{Known, Report, addresses, by_tenant, roll};
+use super::{Known, Report, addresses, by_tenant, roll, uniques};
 use crate::domain::Tenant;
 use crate::error::Result;
-use crate::scim::schema::{ResourceKind, ResourceType};
-use crate::scim::{EMPLOYEE_URN, value};
+use crate::scim::schema::ResourceKind;
+use crate::scim::{EMPLOYEE_URN, Types, value};
 use crate::service::employment::{self, Facets};
 use crate::service::mapping::{self, Doc, Naming};
 use crate::store::rows::{Line, canonical};
@@ -17,6 +17,8 @@ const USER: i64 = 1;
 const GROUP: i64 = 2;
 const HIDDEN: i64 = 3;
 const FORMER: i64 = 4;
+/// From here on they are of types that the tenant has declared.
+const OWN: i64 = crate::store::types::FIRST as i64;
 
 /// How far a termination date may lie before the one in the document: a tenant's time zone and rule may have changed since. It may
 /// lie later by any time, because that of the only admin is put off.
@@ -28,13 +30,15 @@ pub(super) fn check(conn: &mut Conn, known: &Known, lines: &[Line], report: &mut
         // Without a tenant there is no saying what should be there.
         let Some(tenant) = known.tenant(line) else { continue };
         match line.number("kind") {
-            Some(USER | GROUP | HIDDEN) => document(tenant, line, report),
+            Some(USER | GROUP | HIDDEN) => document(&known.types(tenant.id), tenant, line, report),
+            Some(code) if code >= OWN => own(&known.types(tenant.id), tenant, line, code, report),
             Some(FORMER) => former(line, report),
             _ => fault(line, report, "the kind is not known", ""),
         }
     }
     for (tenant, lines) in by_tenant(lines) {
         addresses::check_listed(conn, tenant, &lines, report)?;
+        uniques::check_listed(conn, tenant, &known.types(tenant), &lines, report)?;
     }
     Ok(())
 }
@@ -48,14 +52,30 @@ pub(super) fn parsed(line: &Line) -> Option<Doc> {
     serde_json::from_str::<Map<String, Value>>(line.text("doc").unwrap_or_default()).ok()
 }
 
-fn document(tenant: &Tenant, line: &Line, report: &mut Report) {
+/// A resource of a type that the tenant has declared.
+fn own(types: &Types, tenant: &Tenant, line: &Line, code: i64, report: &mut Report) {
+    let Some(doc) = parsed(line) else { return fault(line, report, "doc is no JSON object", "") };
+    let kind = ResourceKind::Own(i16::try_from(code).unwrap_or(0));
+    let Some(rt) = types.all().iter().find(|rt| rt.kind == kind) else {
+        return fault(line, report, "its resource type is not declared", "");
+    };
+    match mapping::record(rt, tenant, doc.clone(), Naming::AsGiven) {
+        Ok(record) => columns(line, &doc, &record, report),
+        Err(why) => fault(line, report, "doc would not be accepted", &why.detail),
+    }
+}
+
+fn document(types: &Types, tenant: &Tenant, line: &Line, report: &mut Report) {
     let Some(doc) = parsed(line) else { return fault(line, report, "doc is no JSON object", "") };
     let user = line.number("kind") != Some(GROUP);
     // What the roll says is put in before the end of it.
     if user && doc.keys().next_back().map(String::as_str) != Some(EMPLOYEE_URN) {
         fault(line, report, "doc does not end with our extension", "");
     }
-    let rt = ResourceType::of(if user { ResourceKind::User } else { ResourceKind::Group });
+    let rt = types.of(if user { ResourceKind::User } else { ResourceKind::Group });
+    if let Some(urn) = doc.keys().find(|key| key.contains(':') && rt.schema_of(key).is_none()) {
+        fault(line, report, "doc has an extension that the type has not", urn);
+    }
     let derived = line.flag("label_derived") == Some(true);
     let mut given = doc.clone();
     if derived {

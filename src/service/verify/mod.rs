@@ -10,9 +10,11 @@ mod report;
 mod roll;
 mod sealed;
 mod tenancy;
+mod uniques;
 
 use crate::domain::{Tenant, TenantId};
 use crate::error::{Error, Result};
+use crate::scim::Types;
 use crate::service::vault::Vault;
 use crate::store::rows::{self, Line};
 use crate::store::tables::{TABLES, Table};
@@ -20,6 +22,7 @@ use crate::store::verify::{self, finding};
 use crate::store::{Conn, upkeep};
 pub use report::{Fault, Report};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Hears how far it is: the table, rows that were read, rows that there are to read.
 pub type Watch<'a> = dyn FnMut(&'static str, i64, i64) + 'a;
@@ -27,6 +30,8 @@ pub type Watch<'a> = dyn FnMut(&'static str, i64, i64) + 'a;
 /// What a check of rows knows of the rest.
 struct Known {
     tenants: HashMap<i64, Tenant>,
+    /// Of those tenants that have declared any.
+    types: HashMap<i64, Arc<Types>>,
     vault: Option<Vault>,
 }
 
@@ -34,15 +39,20 @@ impl Known {
     fn tenant(&self, line: &Line) -> Option<&Tenant> {
         self.tenants.get(&line.number("tenant_id")?)
     }
+
+    fn types(&self, tenant: TenantId) -> Arc<Types> {
+        self.types.get(&tenant.0).cloned().unwrap_or_else(Types::standard)
+    }
 }
 
 /// A check of the rows of a page, which may look at other tables.
 type Check = fn(&mut Conn, &Known, &[Line], &mut Report) -> Result<()>;
 
 /// The tables of which every row is read.
-const READ: [(&str, Check); 9] = [
+const READ: [(&str, Check); 10] = [
     ("resources", documents::check),
     ("resource_emails", addresses::check),
+    ("unique_values", uniques::check),
     ("sources", tenancy::sources),
     ("tokens", tenancy::tokens),
     ("admin_keys", tenancy::keys),
@@ -67,7 +77,8 @@ pub fn run(conn: &mut Conn, master_key: Option<&str>, watch: &mut Watch) -> Resu
         let n = rows::count(conn, table)?;
         report.counted(table.name, n);
     }
-    each_row(conn, &Known { tenants, vault }, &mut report, watch)?;
+    let types = tenancy::types(conn, tenants.values(), &mut report)?;
+    each_row(conn, &Known { tenants, types, vault }, &mut report, watch)?;
     for table in TABLES.iter().filter(|t| t.has_tenant()) {
         let found = finding::orphans(conn, table)?;
         report.add_found(table.name, "its tenant is not there", found);

@@ -12,9 +12,9 @@ type Rule = fn(&Line) -> Option<&'static str>;
 const OF_MEMBERS: [Rule; 9] = [person, state, prior, clock, quarantine, holds, active, invited, claimed];
 
 pub(super) fn check(line: &Line, report: &mut Report) {
-    if line.number("kind") == Some(2) {
+    if line.number("kind").is_some_and(|kind| kind == 2 || kind >= i64::from(crate::store::types::FIRST)) {
         if line.number("state").is_some() || line.text("person").is_some() {
-            fault(line, report, "a group is on the roll", "");
+            fault(line, report, "it is on the roll, and is no user", "");
         }
         return;
     }

@@ -2,12 +2,14 @@
 
 use super::{Known, Report};
 use crate::domain::{Capabilities, Idp, Scopes, Settings, SourceState, Tenant, TenantId};
-use crate::error::Result;
-use crate::scim::Quirk;
+use crate::error::{Error, Result};
+use crate::scim::{Quirk, Types};
+use crate::service::types;
 use crate::store::Conn;
 use crate::store::rows::{self, Line};
 use crate::store::tables::TABLES;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Checks the tenants; all of them, those that cannot be read with settings by default.
 pub(super) fn tenants(conn: &mut Conn, report: &mut Report) -> Result<HashMap<i64, Tenant>> {
@@ -26,6 +28,25 @@ pub(super) fn tenants(conn: &mut Conn, report: &mut Report) -> Result<HashMap<i6
             None => return Ok(out),
         }
     }
+}
+
+/// What tenants have declared. What cannot be read is as if it had not been.
+pub(super) fn types<'a>(
+    conn: &mut Conn,
+    tenants: impl Iterator<Item = &'a Tenant>,
+    report: &mut Report,
+) -> Result<HashMap<i64, Arc<Types>>> {
+    let mut out = HashMap::new();
+    for tenant in tenants.filter(|t| t.types != 0) {
+        match types::of(conn, tenant) {
+            Ok(types) => drop(out.insert(tenant.id.0, types)),
+            Err(Error::Internal(why)) => {
+                report.add("tenant_schemas", Some(tenant.id.0), &tenant.name, "a declaration cannot be read", &why);
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(out)
 }
 
 fn tenant(line: &Line, report: &mut Report) -> Tenant {
@@ -51,6 +72,7 @@ fn tenant(line: &Line, report: &mut Report) -> Tenant {
         settings,
         version: line.number("version").unwrap_or(1),
         suspended: line.text("suspended").map(str::to_owned),
+        types: line.number("types").unwrap_or(0),
     }
 }
 

@@ -13,12 +13,13 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         table: "resource_counts",
         what: "the total is wrong",
-        sql: "SELECT n.id AS t, CASE k.kind WHEN 1 THEN 'users' ELSE 'groups' END AS i, \
+        sql: "SELECT n.id AS t, CASE k.kind WHEN 1 THEN 'users' WHEN 2 THEN 'groups' ELSE 'kind ' || CAST(k.kind AS TEXT) END AS i, \
                 'it says ' || CAST(COALESCE(c.total, 0) AS TEXT) || ', there are ' || CAST(COALESCE(r.there, 0) AS TEXT) AS d \
-              FROM tenants n CROSS JOIN (SELECT 1 AS kind UNION ALL SELECT 2) k \
+              FROM tenants n JOIN (SELECT id AS tenant_id, 1 AS kind FROM tenants UNION ALL SELECT id, 2 FROM tenants \
+                UNION ALL SELECT tenant_id, kind FROM tenant_types WHERE kind >= 100) k ON k.tenant_id = n.id \
               LEFT JOIN (SELECT tenant_id, kind, SUM(total) AS total FROM resource_counts GROUP BY tenant_id, kind) c \
                 ON c.tenant_id = n.id AND c.kind = k.kind \
-              LEFT JOIN (SELECT tenant_id, kind, COUNT(*) AS there FROM resources WHERE kind IN (1, 2) GROUP BY tenant_id, kind) r \
+              LEFT JOIN (SELECT tenant_id, kind, COUNT(*) AS there FROM resources WHERE kind IN (1, 2) OR kind >= 100 GROUP BY tenant_id, kind) r \
                 ON r.tenant_id = n.id AND r.kind = k.kind \
               WHERE COALESCE(c.total, 0) <> COALESCE(r.there, 0)",
     },
