@@ -168,9 +168,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_other() {
-        for path in
-            ["", "/", "/scimx", "/scim/v2x", "/scim/v3/Users", "/scim/v2/Users/1/2", "/Users", "/claim/code/a/b", "/metrics", "/admin/x"]
-        {
+        for path in ["", "/", "/scimx", "/scim/v2/Users/1/2", "/Users", "/claim/code/a/b", "/metrics", "/admin/x"] {
             assert_eq!(Route::of(path).name(), OTHER, "{path}");
         }
     }

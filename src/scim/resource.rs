@@ -290,6 +290,25 @@ pub fn elements(attr: &Attribute, name: &str, list: Vec<Value>, reading: &mut Re
     Ok(out)
 }
 
+/// Leaves each value of a multi-valued attribute once, where a change of elements has made some of them the same.
+pub fn drop_repeated(doc: &mut Map<String, Value>) {
+    for value in doc.values_mut() {
+        match value {
+            Value::Array(list) if list.len() > 1 => {
+                let mut kept: Vec<Value> = Vec::with_capacity(list.len());
+                for element in list.drain(..) {
+                    if !kept.contains(&element) {
+                        kept.push(element);
+                    }
+                }
+                *list = kept;
+            }
+            Value::Object(extension) => drop_repeated(extension),
+            _ => {}
+        }
+    }
+}
+
 /// Whether an element says `"primary": true`.
 #[must_use]
 pub fn is_primary(element: &Value) -> bool {

@@ -140,6 +140,7 @@ impl World {
                 return Answer::Refused(400, scim_type);
             }
         }
+        drop_repeated(&mut after.doc);
         // Whoever takes a given name away wants none; one that was never given is made up as before.
         after.derives = after.derives && !named || after.doc.contains_key("displayName");
         self.put(id, after)
@@ -349,6 +350,18 @@ impl Edit {
         }
         Ok(())
     }
+}
+
+/// The same address twice is one.
+fn drop_repeated(doc: &mut Map<String, Value>) {
+    let Some(list) = doc.get_mut("emails").and_then(Value::as_array_mut) else { return };
+    let mut once: Vec<Value> = Vec::new();
+    for email in list.drain(..) {
+        if !once.contains(&email) {
+            once.push(email);
+        }
+    }
+    *list = once;
 }
 
 fn emails(doc: &mut Map<String, Value>) -> &mut Vec<Value> {

@@ -14,6 +14,8 @@ use std::collections::HashMap;
 /// Operations of one run. There are eight runs, each on both databases.
 const OPERATIONS: usize = 1250;
 
+const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+
 /// Random numbers that are the same for the same seed (splitmix64).
 pub struct Dice(u64);
 
@@ -60,6 +62,8 @@ enum Operation {
     List(Question),
     /// Everybody, by cursor, so many at a time.
     Walk(usize),
+    /// Several writes in one bulk request.
+    Together(Vec<Operation>),
 }
 
 /// How the clients are declared.
@@ -183,8 +187,21 @@ fn operation(dice: &mut Dice, world: &World) -> Operation {
         28..=30 => Operation::Get(user),
         31 => Operation::Get(group),
         32 => Operation::Stale(user),
+        34 => Operation::Together((0..2 + dice.below(4)).map(|_| bulk_write(dice, world)).collect()),
         33 => Operation::Walk(1 + dice.below(5)),
         _ => Operation::List(Question::any(dice, world)),
+    }
+}
+
+/// A write that can be a part of a bulk request.
+fn bulk_write(dice: &mut Dice, world: &World) -> Operation {
+    loop {
+        let one = operation(dice, world);
+        let unfit =
+            matches!(one, Operation::Get(_) | Operation::List(_) | Operation::Walk(_) | Operation::Stale(_) | Operation::Together(_));
+        if !unfit {
+            return one;
+        }
     }
 }
 
@@ -206,7 +223,7 @@ fn write(world: &mut World, operation: &Operation, client: Idp) -> Option<Answer
             Answer::Shown { status: 200, name: id, changed: false }
         }
         Operation::Get(_) | Operation::Stale(_) => Answer::Refused(404, ""),
-        Operation::List(_) | Operation::Walk(_) => return None,
+        Operation::List(_) | Operation::Walk(_) | Operation::Together(_) => return None,
     })
 }
 
@@ -244,6 +261,19 @@ fn request(operation: &Operation) -> (&'static str, String, Vec<(&'static str, &
         }
         Operation::List(question) => ("GET", format!("/Users{}", question.query()), vec![], None),
         Operation::Walk(count) => ("GET", format!("/Users?cursor&count={count}"), vec![], None),
+        Operation::Together(all) => {
+            let list = all.iter().enumerate().map(|(n, one)| {
+                let (method, place, _, data) = request(one);
+                let mut out = json!({"method": method, "path": place});
+                out["data"] = data.unwrap_or_default();
+                if method == "POST" {
+                    out["bulkId"] = json!(format!("n{n}"));
+                }
+                out
+            });
+            let list: Vec<Value> = list.collect();
+            ("POST", "/Bulk".into(), vec![], Some(json!({"schemas": [BULK], "Operations": list})))
+        }
     }
 }
 
@@ -401,6 +431,33 @@ impl Player {
         }
     }
 
+    /// Each operation has its result, and what is there afterwards is what the model has.
+    fn check_bulk(&mut self, reply: &Reply, answers: &[Answer], client: usize, world: &World) {
+        let body = reply.expect(200);
+        let results = body["Operations"].as_array().unwrap();
+        assert_eq!(results.len(), answers.len());
+        for (result, answer) in results.iter().zip(answers) {
+            let (status, scim_type) = match answer {
+                Answer::Shown { status, .. } | Answer::Empty(status) => (status, ""),
+                Answer::Refused(status, scim_type) => (status, *scim_type),
+            };
+            assert_eq!(result["status"], status.to_string(), "{result}");
+            assert_eq!(result["response"]["scimType"].as_str().unwrap_or_default(), scim_type, "{result}");
+            if let Answer::Shown { status: 201, name, .. } = answer {
+                let id = result["location"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+                assert!(self.ids.insert(name.clone(), id.clone()).is_none() && self.names.insert(id, name.clone()).is_none());
+            }
+        }
+        for answer in answers {
+            let Answer::Shown { name, .. } = answer else { continue };
+            if world.users.contains_key(name) || world.groups.contains_key(name) {
+                let shown = Answer::Shown { status: 200, name: name.clone(), changed: false };
+                let reply = self.send(client, &Operation::Get(name.clone()));
+                self.check(&reply, &shown, client, world);
+            }
+        }
+    }
+
     /// Follows the cursors to the end.
     fn check_walk(&mut self, client: usize, count: usize, endpoint: &str, all: Vec<String>, world: &World) {
         let mut found = Vec::new();
@@ -443,6 +500,10 @@ fn play(seed: u64) {
         let operation = operation(&mut dice, &world);
         let client = dice.below(CLIENTS.len());
         let answer = write(&mut world, &operation, CLIENTS[client]);
+        let answers: Vec<Answer> = match &operation {
+            Operation::Together(all) => all.iter().filter_map(|one| write(&mut world, one, CLIENTS[client])).collect(),
+            _ => Vec::new(),
+        };
         for (player, database) in players.iter_mut().zip(["SQLite", "PostgreSQL"]) {
             let told = || println!("run {seed}, operation {n}, {database}, as {}: {operation:?}\n{answer:?}", CLIENTS[client]);
             let on_failure = OnFailure(&told);
@@ -450,6 +511,10 @@ fn play(seed: u64) {
                 (Operation::List(question), _) => {
                     let reply = player.send(client, &operation);
                     player.check_list(&reply, question, &world);
+                }
+                (Operation::Together(_), _) => {
+                    let reply = player.send(client, &operation);
+                    player.check_bulk(&reply, &answers, client, &world);
                 }
                 (Operation::Walk(count), _) => player.check_walk(client, *count, "Users", world.users.keys().cloned().collect(), &world),
                 (_, Some(answer)) => {

@@ -44,3 +44,19 @@ fn exists(name: &str) -> bool {
     let found = files.iter().filter_map(|f| std::fs::read_to_string(Path::new(ROOT).join(f)).ok());
     found.into_iter().any(|text| text.contains(&format!("fn {function}(")))
 }
+
+/// Our column of the comparison with other servers is held by tests.
+#[test]
+fn what_we_say_of_ourselves_is_tested() {
+    let text = include_str!("../../docs/comparison.md");
+    let ours: Vec<Vec<&str>> = text.lines().filter(|l| l.starts_with("| ")).map(|l| l.trim_matches('|').split(" | ").collect()).collect();
+    let rows: Vec<&Vec<&str>> = ours.iter().filter(|cells| cells.len() == 11 && cells[0].trim() != "what").collect();
+    assert!(rows.len() > 25, "the table is there");
+    for cells in rows {
+        let named: Vec<&str> = cells[10].split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test for: {}", cells[0]);
+        for test in named {
+            assert!(exists(test), "there is no test {test}, for: {}", cells[0]);
+        }
+    }
+}
