@@ -7,7 +7,7 @@ use crate::harness::{Db, Server};
 use crate::program::Place;
 use serde_json::{Value, json};
 
-const DEVICE: &str = "urn:example:params:scim:schemas:core:2.0:Device";
+pub const DEVICE: &str = "urn:example:params:scim:schemas:core:2.0:Device";
 const WARRANTY: &str = "urn:example:params:scim:schemas:extension:warranty:2.0:Device";
 
 /// Attributes with the names of others that mean something for users and groups.
@@ -36,7 +36,7 @@ fn declare_devices(server: &Server, client: &Client) {
     server.app.refresh_auth().unwrap();
 }
 
-fn with_devices(server: &Server) -> Client {
+pub fn with_devices(server: &Server) -> Client {
     let client = server.tenant();
     declare_devices(server, &client);
     client

@@ -22,6 +22,7 @@ mod browser_checks;
 mod bulk;
 mod bulk_many;
 mod bulk_references;
+mod bulk_with;
 mod canary;
 mod catalogue;
 mod claim_in_a_browser;

@@ -14,9 +14,10 @@ use rollbook::store::codes;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const SECRET: &str = "canary battery staple";
+pub const SECRET: &str = "canary battery staple";
 
-fn keeping(server: &Server) -> Client {
+/// A client of a tenant that keeps passwords.
+pub fn keeping(server: &Server) -> Client {
     server.tenant_set(Idp::Auto, |s| s.passwords = Passwords::Keep)
 }
 
@@ -27,8 +28,9 @@ fn kept(server: &Server, client: &Client, person: &str) -> Option<String> {
     codes::password(&mut conn, tenant, person).unwrap()
 }
 
+/// Checks which password somebody has.
 #[track_caller]
-fn is(server: &Server, client: &Client, person: &str, password: Option<&str>) {
+pub fn is(server: &Server, client: &Client, person: &str, password: Option<&str>) {
     let hash = kept(server, client, person);
     let Some(password) = password else { return assert_eq!(hash, None) };
     let hash = hash.expect("there is a password");

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// The rows of a tenant, oldest first; those in memory not among them.
-fn stored(server: &Server, tenant: &str) -> Vec<Entry> {
+pub fn stored(server: &Server, tenant: &str) -> Vec<Entry> {
     let mut conn = server.connect();
     let tenant = tenants::named(&mut conn, tenant).unwrap();
     let mut rows = journal::page(&mut conn, tenant.id, &Query::default(), "", 10_000).unwrap();
@@ -40,7 +40,7 @@ fn row(server: &Server, client: &Client, reply: &Reply) -> Entry {
     }
 }
 
-fn list(text: Option<&String>) -> Vec<Value> {
+pub fn list(text: Option<&String>) -> Vec<Value> {
     text.map(|t| serde_json::from_str(t).unwrap()).unwrap_or_default()
 }
 
