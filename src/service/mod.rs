@@ -184,6 +184,12 @@ impl Ctx {
         })
     }
 
+    /// Whether passwords are kept that the source sends. The profiles have none.
+    #[must_use]
+    pub fn keeps_passwords(&self) -> bool {
+        self.tenant.settings.passwords == Passwords::Keep && !self.dialect.declared.is_interop()
+    }
+
     /// What `/ServiceProviderConfig` says of the tenant.
     #[must_use]
     pub fn announced(&self) -> Announced {
@@ -194,7 +200,7 @@ impl Ctx {
             cursor_seconds: l.cursor_seconds,
             bulk_operations: l.bulk_operations,
             bulk_bytes: l.bulk_bytes,
-            passwords: self.tenant.settings.passwords == Passwords::Keep,
+            passwords: self.keeps_passwords(),
         }
     }
 

@@ -4,10 +4,10 @@
 //! it late.
 
 use super::audit::{self, Note};
-use super::members;
 use super::roll::Act;
-use crate::domain::settings::{Passwords, Usernames};
-use crate::domain::{Member, Settings};
+use super::{Ctx, members};
+use crate::domain::Member;
+use crate::domain::settings::Usernames;
 use crate::error::{Error, Result};
 use crate::scim::message::Operation;
 use crate::scim::schema::ResourceKind;
@@ -64,33 +64,29 @@ impl Wish {
 ///
 /// # Errors
 /// 400 that says what is wrong with it.
-pub(super) fn take(settings: &Settings, kind: ResourceKind, body: &mut Map<String, Value>) -> Result<Wish> {
-    if !keeps(settings, kind) {
+pub(super) fn take(ctx: &Ctx, kind: ResourceKind, body: &mut Map<String, Value>) -> Result<Wish> {
+    if kind != ResourceKind::User || !ctx.keeps_passwords() {
         return Ok(Wish::default());
     }
-    Ok(secret::take(body, settings.usernames == Usernames::Precis)?.into())
+    Ok(secret::take(body, ctx.tenant.settings.usernames == Usernames::Precis)?.into())
 }
 
 /// Takes it out of the operations of a PATCH, where the tenant keeps it.
 ///
 /// # Errors
 /// As [`take`].
-pub(super) fn take_from(settings: &Settings, kind: ResourceKind, operations: &mut [Operation]) -> Result<Wish> {
-    if !keeps(settings, kind) {
+pub(super) fn take_from(ctx: &Ctx, kind: ResourceKind, operations: &mut [Operation]) -> Result<Wish> {
+    if kind != ResourceKind::User || !ctx.keeps_passwords() {
         return Ok(Wish::default());
     }
-    Ok(secret::take_from(operations, settings.usernames == Usernames::Precis)?.into())
-}
-
-fn keeps(settings: &Settings, kind: ResourceKind) -> bool {
-    settings.passwords == Passwords::Keep && kind == ResourceKind::User
+    Ok(secret::take_from(operations, ctx.tenant.settings.usernames == Usernames::Precis)?.into())
 }
 
 /// The hash that is kept of the user with that SCIM id.
 ///
 /// # Errors
 /// When the database fails.
-pub fn kept(conn: &mut Conn, ctx: &super::Ctx, id: &str) -> Result<Option<String>> {
+pub fn kept(conn: &mut Conn, ctx: &Ctx, id: &str) -> Result<Option<String>> {
     let tenant = ctx.tenant_id();
     let Some(row) = resources::find(conn, tenant, super::Kind::User, id)? else { return Ok(None) };
     Ok(codes::password(conn, tenant, &members::member(&row)?.person)?)

@@ -66,10 +66,9 @@ pub fn read_wanted(ctx: &Ctx, rt: &ResourceType, body: &[u8]) -> Result<Wanted> 
 ///
 /// # Errors
 /// As [`read_wanted`].
-pub fn wanted(ctx: &Ctx, rt: &ResourceType, map: Map<String, Value>) -> Result<Wanted> {
+pub fn wanted(ctx: &Ctx, rt: &ResourceType, mut map: Map<String, Value>) -> Result<Wanted> {
     let mut reading = ctx.reading();
-    let mut map = map;
-    let password = passwords::take(&ctx.tenant.settings, rt.kind, &mut map)?;
+    let password = passwords::take(ctx, rt.kind, &mut map)?;
     let cleared = |name: &str| map.iter().any(|(k, v)| v.is_null() && k.eq_ignore_ascii_case(name));
     let active_cleared = cleared("active");
     let naming = if cleared("displayName") { Naming::AsGiven } else { Naming::Derive };
@@ -108,7 +107,7 @@ fn read_operations(
     reading: &mut Reading,
 ) -> Result<(Vec<Operation>, Vec<MemberChange>, Wish)> {
     let mut operations = message::patch_op(rt, map, ctx.limits.patch_operations, reading)?;
-    let password = passwords::take_from(&ctx.tenant.settings, rt.kind, &mut operations)?;
+    let password = passwords::take_from(ctx, rt.kind, &mut operations)?;
     if rt.kind != ResourceKind::Group {
         return Ok((operations, Vec::new(), password));
     }

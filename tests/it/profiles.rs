@@ -3,6 +3,7 @@
 use crate::clients::{Client, EMPLOYEE, ENTERPRISE, GROUP, PATCH, Reply, USER, group_path, id, user_path};
 use crate::discovery::all;
 use crate::harness::Server;
+use rollbook::domain::settings::Passwords;
 use rollbook::domain::{Idp, Scopes};
 use serde_json::{Value, json};
 
@@ -347,6 +348,11 @@ on_both! {
         let reader = server.client(&c.tenant, Scopes { read: true, write: false, secrets: true });
         let shown = reader.get(&format!("{}?attributes={EMPLOYEE}:claimLink,{EMPLOYEE}:accessCode", user_path(&user))).expect(200);
         assert!(shown[EMPLOYEE].get("claimLink").is_none() && shown[EMPLOYEE].get("accessCode").is_none(), "{shown}");
+        for profile in [Idp::Ipsie, Idp::Interop] {
+            let keeping = server.tenant_set(profile, |s| s.passwords = Passwords::Keep);
+            post_user(&keeping, &json!({"password": "secret-1"})).expect_error(400, "invalidSyntax");
+            assert_eq!(keeping.get("/ServiceProviderConfig").expect(200)["changePassword"]["supported"], false);
+        }
         let other = server.tenant_with(Idp::Interop).get("/Schemas").expect(200).to_string();
         assert!(other.contains("claimLink"), "the interop profile alone says nothing of it");
     }
