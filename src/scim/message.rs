@@ -155,6 +155,15 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Whether it may change elements of a list that are there: by a filter, by a sub-attribute, or because another one is the
+    /// primary one now. That can make two of them the same.
+    #[must_use]
+    pub fn changes_elements(&self) -> bool {
+        let keys = self.value.as_ref().and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        let mut paths = self.path.iter().chain(keys);
+        paths.any(|path| path.contains(['[', '.'])) || self.value.as_ref().is_some_and(names_primary)
+    }
+
     /// Whether it says something of a core attribute, whatever that is.
     #[must_use]
     pub fn is_about(&self, attribute: &str) -> bool {
@@ -164,6 +173,14 @@ impl Operation {
             (None, Some(Value::Object(map))) => map.keys().any(|k| named(k)),
             (None, _) => false,
         }
+    }
+}
+
+fn names_primary(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(names_primary),
+        Value::Object(map) => map.iter().any(|(key, value)| key.eq_ignore_ascii_case("primary") || names_primary(value)),
+        _ => false,
     }
 }
 

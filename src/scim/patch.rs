@@ -26,7 +26,7 @@ type Doc = Map<String, Value>;
 /// 400 with the scimType that RFC 7644 §3.5.2 names, and the number of the operation.
 pub fn apply(rt: &ResourceType, id: &str, doc: &mut Doc, operations: Vec<Operation>, reading: &mut Reading) -> Result<(), Error> {
     let before = hollow::within(doc);
-    let by_filter = operations.iter().any(names_elements);
+    let elements = operations.iter().any(Operation::changes_elements);
     let old = rt.traits.fixes_any().then(|| doc.clone());
     let lacking = resource::lacking(rt, doc);
     for (n, operation) in operations.into_iter().enumerate() {
@@ -35,7 +35,7 @@ pub fn apply(rt: &ResourceType, id: &str, doc: &mut Doc, operations: Vec<Operati
         patch.operation(operation).map_err(|e| Error { detail: format!("operation {} ({}): {}", n + 1, verb.name(), e.detail), ..e })?;
     }
     hollow::leave_out(doc, &before, reading);
-    if by_filter {
+    if elements {
         resource::drop_repeated(doc);
     }
     resource::set_schemas(rt, doc);
@@ -43,12 +43,6 @@ pub fn apply(rt: &ResourceType, id: &str, doc: &mut Doc, operations: Vec<Operati
         rt.traits.check_immutable(&old, doc)?;
     }
     resource::check_still(rt, doc, &lacking)
-}
-
-/// Whether an operation changes elements of a list by a filter, which can make two of them the same.
-fn names_elements(operation: &Operation) -> bool {
-    let keys = operation.value.as_ref().and_then(Value::as_object).into_iter().flat_map(Map::keys);
-    operation.path.iter().chain(keys).any(|path| path.contains('['))
 }
 
 struct Patch<'a> {
